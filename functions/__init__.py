@@ -1,0 +1,1 @@
+"""Edges: one file a promise; parse, one use case, reply."""

@@ -1,0 +1,1 @@
+"""Everything that touches the world: Google Cloud, the laptop, vendors, pages, settings."""

@@ -1,0 +1,1 @@
+"""HTTP: parsing, answering, problems, pages."""

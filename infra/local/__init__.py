@@ -1,0 +1,1 @@
+"""The embedded runtime: everything on one laptop."""

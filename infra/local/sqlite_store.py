@@ -1,0 +1,202 @@
+"""The store on one SQLite file: the embedded default.
+
+WAL with `synchronous=NORMAL` survives the death of the process; `secure_delete` zeroes what is deleted, and
+`physically_gone` truncates the log that still holds it. One connection writes, under a lock, so that writers queue in
+this process and not in SQLite's polling; each thread reads over its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from shared.failures import TryAgain
+from shared.records import QUERIES, RECORDS
+from shared.store import Bound, Change, Conflict, Create, Delete, Put, Query, Record, Stored, Update
+from shared.times import rfc3339
+
+R = TypeVar("R", bound=Record)
+BUSY_SECONDS = 5.0
+_to_json = msgspec.json.Encoder().encode
+_versions = random.SystemRandom()
+
+
+class SqliteStore:
+    """The `Store` port on SQLite. `synchronous`: NORMAL (survives kill -9) or FULL (survives a power cut)."""
+
+    def __init__(self, path: Path, synchronous: str = "NORMAL") -> None:
+        self._path = path
+        self._synchronous = synchronous
+        self._lock = threading.Lock()
+        self._local = threading.local()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _database_errors():
+            self._writer = self._connect()
+            _create_tables(self._writer)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={self._synchronous}")
+        connection.execute("PRAGMA secure_delete=ON")
+        return connection
+
+    def _reader(self) -> sqlite3.Connection:
+        reader: sqlite3.Connection | None = getattr(self._local, "reader", None)
+        if reader is None:
+            reader = self._local.reader = self._connect()
+        return reader
+
+    def get(self, kind: type[R], id: str) -> Stored[R] | None:
+        with _database_errors():
+            row = self._reader().execute(_SELECT[kind], (id,)).fetchone()
+        return _stored(kind, row) if row else None
+
+    def query(
+        self,
+        query: Query[R],
+        *equals: str | bool | int,
+        at_least: Bound | None = None,
+        at_most: Bound | None = None,
+        after: Stored[R] | None = None,
+        limit: int = 100,
+    ) -> list[Stored[R]]:
+        by = _column(query.by)
+        conditions = [f"{_column(field)} = ?" for field in query.equals]
+        values: list[Any] = [int(value) if isinstance(value, bool) else value for value in equals]
+        for bound, sign in ((at_least, ">="), (at_most, "<=")):
+            if bound is not None:
+                conditions.append(f"{by} {sign} ?")
+                values.append(_sql(bound))
+        if after is not None:
+            conditions.append("id > ?" if query.by == "id" else f"({by}, id) > (?, ?)")
+            values += [after.id] if query.by == "id" else [_sql(getattr(after.record, query.by)), after.id]
+        if query.by != "id":
+            conditions.append(f"{by} IS NOT NULL")
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        order = "id" if query.by == "id" else f"{by}, id"
+        sql = f'SELECT id, version, body FROM "{query.kind.collection}"{where} ORDER BY {order} LIMIT ?'  # noqa: S608
+        with _database_errors():
+            rows = self._reader().execute(sql, (*values, limit)).fetchall()
+        return [_stored(query.kind, row) for row in rows]
+
+    def commit(self, changes: Sequence[Change]) -> list[str]:
+        # encoded before the lock is taken: writers wait for nothing but SQLite
+        steps = [_statement(change) for change in changes]
+        with self._lock, _database_errors():
+            writer = self._writer
+            writer.execute("BEGIN IMMEDIATE")
+            try:
+                for sql, values, must_hit in steps:
+                    if writer.execute(sql, values).rowcount == 0 and must_hit:
+                        raise Conflict  # noqa: TRY301
+                writer.execute("COMMIT")
+            except sqlite3.IntegrityError as error:
+                writer.execute("ROLLBACK")
+                raise Conflict from error
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    writer.execute("ROLLBACK")
+                raise
+        return ["" if isinstance(change, Delete) else str(step[1][0]) for change, step in zip(changes, steps, strict=True)]
+
+    def physically_gone(self, now: datetime) -> datetime:
+        with self._lock, _database_errors():
+            busy, *_ = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise TryAgain("database_busy")
+        return now
+
+    def close(self) -> None:
+        """Close the writing connection; reading ones close with their threads."""
+        self._writer.close()
+
+
+def _statement(change: Change) -> tuple[str, tuple[Any, ...], bool]:
+    """Return SQL, values and whether it must hit a row. A new version stands first among the values of a write."""
+    match change:
+        case Create(id, record):
+            return _INSERT[type(record)], (_version(), id, _text(record)), True
+        case Put(id, record):
+            return _UPSERT[type(record)], (_version(), id, _text(record)), True
+        case Update(was, record):
+            return _UPDATE[type(record)], (_version(), _text(record), was.id, int(was.version)), True
+        case Delete(kind, id, None):
+            return _DELETE[kind], (id,), False
+        case Delete(kind, id, version):
+            return _DELETE_UNCHANGED[kind], (id, int(version or 0)), True
+
+
+def _version() -> int:
+    # random, not counted: a record deleted and made again must not look unchanged
+    return random.getrandbits(62)
+
+
+_SELECT = {kind: f'SELECT id, version, body FROM "{kind.collection}" WHERE id = ?' for kind in RECORDS}  # noqa: S608
+_INSERT = {kind: f'INSERT INTO "{kind.collection}" (version, id, body) VALUES (?, ?, ?)' for kind in RECORDS}  # noqa: S608
+_UPSERT = {kind: f'INSERT OR REPLACE INTO "{kind.collection}" (version, id, body) VALUES (?, ?, ?)' for kind in RECORDS}  # noqa: S608
+_UPDATE = {kind: f'UPDATE "{kind.collection}" SET version = ?, body = ? WHERE id = ? AND version = ?' for kind in RECORDS}  # noqa: S608
+_DELETE = {kind: f'DELETE FROM "{kind.collection}" WHERE id = ?' for kind in RECORDS}  # noqa: S608
+_DELETE_UNCHANGED = {kind: f'DELETE FROM "{kind.collection}" WHERE id = ? AND version = ?' for kind in RECORDS}  # noqa: S608
+
+
+@lru_cache
+def _decoder(kind: type[R]) -> msgspec.json.Decoder[R]:
+    return msgspec.json.Decoder(kind)
+
+
+def _stored(kind: type[R], row: tuple[str, int, bytes]) -> Stored[R]:
+    return Stored(row[0], str(row[1]), _decoder(kind).decode(row[2]))
+
+
+def _column(field: str) -> str:
+    return "id" if field == "id" else f"json_extract(body, '$.{field}')"
+
+
+def _sql(bound: Bound) -> str | int:
+    return rfc3339(bound) if isinstance(bound, datetime) else bound
+
+
+def _create_tables(connection: sqlite3.Connection) -> None:
+    statements = [
+        f'CREATE TABLE IF NOT EXISTS "{kind.collection}" (id TEXT PRIMARY KEY, version INTEGER NOT NULL, body TEXT NOT NULL)'
+        for kind in RECORDS
+    ]
+    for query in QUERIES:
+        fields = [*query.equals, *([] if query.by == "id" else [query.by])]
+        if fields:
+            name = "_".join([query.kind.collection, *fields])
+            columns = ", ".join([*map(_column, fields), "id"])
+            partial = f" WHERE {_column(query.by)} IS NOT NULL" if query.by != "id" else ""
+            statements.append(f'CREATE INDEX IF NOT EXISTS "{name}" ON "{query.kind.collection}" ({columns}){partial}')
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in statements:
+        connection.execute(statement)
+    connection.execute("COMMIT")
+
+
+@contextlib.contextmanager
+def _database_errors() -> Iterator[None]:
+    """A full disk, a locked or a broken database: nothing was written, and a later attempt may succeed."""
+    try:
+        yield
+    except sqlite3.IntegrityError:
+        raise
+    except sqlite3.Error as error:
+        raise TryAgain(f"database_{getattr(error, 'sqlite_errorname', 'error').lower()}") from error
+
+
+def _text(record: Record) -> str:
+    # as text: SQLite may take a blob for its own binary JSON
+    return _to_json(record).decode()

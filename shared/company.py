@@ -1,0 +1,123 @@
+"""What the company says of itself: `COMPANY`, a YAML file, as a checked value."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import isodate
+import msgspec
+
+from shared.annex import NAMES
+from shared.failures import Misconfigured
+
+LegalBasis = Literal[
+    "consent", "contract", "legal_obligation", "vital_interests", "public_task", "legitimate_interests"
+]
+SIGNALS = (
+    "ad_storage",
+    "ad_user_data",
+    "ad_personalization",
+    "analytics_storage",
+    "functionality_storage",
+    "personalization_storage",
+    "security_storage",
+)
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A part of the company's file; unknown names are refused."""
+
+
+class Purpose(Part, kw_only=True):
+    """Why data is taken: one legal basis each; only consent purposes are asked (TRUTH §10)."""
+
+    name: str
+    title: str
+    why: str
+    legal_basis: LegalBasis
+    fields: list[str]
+    kept_for: str
+    kept_in_words: str
+    recipients: list[str]
+    channel: Literal["page", "email"] = "page"
+    ask_again_after: str = "P12M"
+    signals: list[str] = []
+
+
+class Senders(Part, kw_only=True):
+    """Marketing and service mail come from different senders (TRUTH §12)."""
+
+    service: str
+    marketing: str
+
+
+class Authority(Part, kw_only=True):
+    """Where a person may complain."""
+
+    name: str
+    url: str
+
+
+class Ground(Part, kw_only=True):
+    """A named law or claim, what it covers, and for how many calendar years."""
+
+    ground: str
+    years: int
+    categories: list[str]
+
+
+class Company(Part, kw_only=True):
+    """The controller."""
+
+    name: str
+    address: str
+    country: str
+    contact: str
+    contact_mail_goes_to: list[str]
+    alerts_to: str
+    senders: Senders
+    authority: Authority
+    courts: str
+    purposes: list[Purpose]
+    minimum_age: int = 16
+    cooling_off: str = "PT24H"
+    evidence_kept_for: str = "P3Y"
+    retention_grounds: dict[str, Ground] = {}
+    not_used: dict[str, str] = {}
+
+    def purpose(self, name: str) -> Purpose | None:
+        """Return the purpose of that machine name."""
+        return next((purpose for purpose in self.purposes if purpose.name == name), None)
+
+
+def company_from(value: Any) -> Company:
+    """Check the parsed file. Raises Misconfigured with the place and the rule."""
+    try:
+        company = msgspec.convert(value, Company)
+    except msgspec.ValidationError as error:
+        raise Misconfigured(f"COMPANY: {error}") from error
+    for problem in _problems(company):
+        raise Misconfigured(f"COMPANY: {problem}")
+    return company
+
+
+def _problems(company: Company) -> list[str]:
+    names = [purpose.name for purpose in company.purposes]
+    found = [f"purpose {name} stands twice" for name in names if names.count(name) > 1]
+    for purpose in company.purposes:
+        found += [f"purpose {purpose.name}: {who} is not in the annex" for who in purpose.recipients if who not in NAMES]
+        found += [f"purpose {purpose.name}: {signal} is no signal" for signal in purpose.signals if signal not in SIGNALS]
+        found += _bad_durations(purpose.name, [purpose.kept_for, purpose.ask_again_after])
+    found += _bad_durations("company", [company.cooling_off, company.evidence_kept_for])
+    found += [f"{who} is not in the annex" for who in (*company.retention_grounds, *company.not_used) if who not in NAMES]
+    return found
+
+
+def _bad_durations(where: str, durations: list[str]) -> list[str]:
+    bad = []
+    for duration in durations:
+        try:
+            isodate.parse_duration(duration)
+        except (isodate.ISO8601Error, ValueError):
+            bad.append(f"{where}: {duration} is no ISO 8601 duration")
+    return bad

@@ -1,0 +1,92 @@
+"""Failures as types: the caller's fault, worth another try, or never to be retried.
+
+No text in here ever carries a person's data: texts reach logs and answers. Ids and field names only.
+"""
+
+from __future__ import annotations
+
+
+class Refused(Exception):
+    """The caller's fault. Answered as an RFC 9457 problem that names the field and the rule."""
+
+    status = 400
+    title = "That request cannot be accepted"
+
+    def __init__(self, rule: str, field: str | None = None) -> None:
+        super().__init__(rule)
+        self.rule = rule
+        self.field = field
+
+
+class BadInput(Refused):
+    """Malformed, forged or unsigned."""
+
+
+class Unauthenticated(Refused):
+    """The bearer key is missing or wrong."""
+
+    status = 401
+    title = "A key is needed"
+
+
+class Missing(Refused):
+    """Nothing here, or nothing this key opens."""
+
+    status = 404
+    title = "Not found"
+
+
+class Stale(Refused):
+    """It was right once, or conflicts with what has happened since."""
+
+    status = 409
+    title = "That is no longer possible"
+
+
+class TooLarge(Refused):
+    """More bytes than this call takes."""
+
+    status = 413
+    title = "That is too large"
+
+
+class WrongMedia(Refused):
+    """A content type this call does not read."""
+
+    status = 415
+    title = "That content type is not read here"
+
+
+class TooMany(Refused):
+    """The limit for this address or caller is reached; try later."""
+
+    status = 429
+    title = "Too many requests"
+
+
+class NotYet(Refused):
+    """Promised, and not built yet. Says so instead of pretending."""
+
+    status = 501
+    title = "Not available yet"
+
+
+class TryAgain(Exception):
+    """A later attempt may succeed: timeouts, rate limits, 5xx, a busy database."""
+
+    def __init__(self, code: str, after_seconds: int | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.after_seconds = after_seconds
+
+
+class NeverRetry(Exception):
+    """The same call will fail the same way: refused, unauthorised, misconfigured. A person must look."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Misconfigured(Exception):
+    """A setting is missing or contradicts another. Raised at start, never in the middle of a promise."""

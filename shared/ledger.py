@@ -1,0 +1,73 @@
+"""Evidence: an append-only, chained record of what was decided and done, in the same commit as the change it proves.
+
+An entry holds keyed references and facts, never personal data in the open. Each stream is a chain: an entry's MAC covers
+the one before it, and the state record keeps the head, so a cut tail shows as well as an altered middle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from shared.records import ALL_EVIDENCE, Head, LedgerEntry
+from shared.store import Create, Store, Stored
+from shared.vault import Vault, canonical
+
+
+def entry_id(stream: str, seq: int) -> str:
+    """Name an entry so that a stream reads in order."""
+    return f"{stream}:{seq:06d}"
+
+
+def append(
+    vault: Vault,
+    head: Head | None,
+    stream: str,
+    at: datetime,
+    kind: str,
+    facts: dict[str, Any],
+    sealed: bytes | None = None,
+) -> tuple[Create, Head]:
+    """Return the entry to commit and the stream's new head."""
+    seq = head.seq + 1 if head else 1
+    bare = LedgerEntry(
+        stream=stream, seq=seq, at=at, kind=kind, facts=facts, sealed=sealed, previous=head.mac if head else ""
+    )
+    key_id, mac = vault.mac(_covered(bare))
+    whole = msgspec.structs.replace(bare, key=key_id, mac=mac)
+    return Create(entry_id(stream, seq), whole), Head(seq=seq, mac=mac)
+
+
+def stream_of(store: Store, stream: str) -> list[Stored[LedgerEntry]]:
+    """Read one stream in order, whole."""
+    entries: list[Stored[LedgerEntry]] = []
+    while page := store.query(
+        ALL_EVIDENCE, at_least=f"{stream}:", at_most=f"{stream}:~", after=entries[-1] if entries else None
+    ):
+        entries += page
+    return entries
+
+
+def _covered(entry: LedgerEntry) -> bytes:
+    return canonical(msgspec.structs.replace(entry, key="", mac=""))
+
+
+def first_break(vault: Vault, entries: Iterable[Stored[LedgerEntry]]) -> str | None:
+    """Walk entries in id order; return the id of the first that is altered, missing its forerunner or out of place."""
+    stream, expected, previous = "", 1, ""
+    for stored in entries:
+        entry = stored.record
+        if entry.stream != stream:
+            stream, expected, previous = entry.stream, 1, ""
+        fits = (
+            stored.id == entry_id(stream, expected)
+            and entry.previous == previous
+            and vault.mac_holds(entry.key, _covered(entry), entry.mac)
+        )
+        if not fits:
+            return stored.id
+        expected, previous = expected + 1, entry.mac
+    return None

@@ -1,0 +1,139 @@
+"""What the core needs from the world, as plain nouns. Each port has a twin that needs no cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from shared.annex import Subprocessor
+from shared.company import Company
+from shared.identity import Identifiers
+from shared.records import Outcome
+from shared.store import Change, Store
+from shared.times import Clock
+from shared.vault import Vault
+
+
+class Person(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Whom a connector acts for: the subjects chosen, and every confirmed identifier that is theirs alone.
+
+    `addresses` leaves out those still used by an account that was not chosen; they stand in `shared_addresses`.
+    `objected` is true when the person objected to marketing, so that a vendor's own opt-out entry must stay.
+    """
+
+    request_id: str
+    refs: list[str] = []
+    known: list[Identifiers] = []
+    addresses: list[str] = []
+    shared_addresses: list[str] = []
+    objected: bool = False
+
+    def user_ids(self) -> list[str]:
+        """Return the website's ids of the chosen accounts."""
+        return [known.user_id for known in self.known if known.user_id]
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something law makes us keep: ground and date from the company's table. `places` is personal data: seal it."""
+
+    ground: str
+    until: datetime
+    categories: list[str]
+    places: list[str]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of one part of a step, in the contract's outcomes and nothing stronger.
+
+    `evidence` holds counts, vendor job ids, reasons: never personal data.
+    """
+
+    outcome: Outcome
+    name: str
+    until: datetime | None = None
+    ground: str | None = None
+    physically_gone_by: datetime | None = None
+    evidence: dict[str, Any] = {}
+    kept: Kept | None = None
+
+
+class Connector(Protocol):
+    """One subprocessor. Inherits `tests/contracts/connector_contract.py`.
+
+    Every call may run twice. Raises TryAgain (a later attempt may succeed) or NeverRetry (a person must look); a vendor's
+    own exceptions end here. Absent already is success.
+    """
+
+    name: str
+
+    def erase(self, person: Person, now: datetime) -> Sequence[Part]:
+        """Delete what this vendor holds of the person, read back where it can, and say what is known."""
+        ...
+
+    def export(self, person: Person) -> dict[str, Any]:
+        """Return what this vendor holds of the person, JSON-able; `{}` when nothing."""
+        ...
+
+    def purge(self, places: Sequence[str], now: datetime) -> Part:
+        """Delete what was retained, once its date has come."""
+        ...
+
+
+class Postman(Protocol):
+    """Sends a mail from the list of mails. Service mail only: never blocked by a suppression."""
+
+    def post(self, template: str, to: str, locale: str, words: Mapping[str, Any], reference: str) -> str:
+        """Compose and hand over one mail; return the vendor's message id.
+
+        `reference` is an opaque token that the vendor echoes in its events. Raises TryAgain, NeverRetry. The vendor
+        offers no idempotency, so a crash after its yes can send a mail twice, never not at all.
+        """
+        ...
+
+
+class WorkQueue(Protocol):
+    """Says "now" to the worker. Losing a message is harmless: the sweep finds what is due."""
+
+    def announce(self, work: Sequence[tuple[str, datetime]]) -> None:
+        """Ask for these (id, due_at) to be run when due. Never raises: failures are counted and left to the sweep."""
+        ...
+
+
+class Services(Protocol):
+    """Everything a use case may ask for; each is built when first asked for, so a function starts with only its own."""
+
+    @property
+    def store(self) -> Store: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def vault(self) -> Vault: ...
+    @property
+    def company(self) -> Company: ...
+    @property
+    def annex(self) -> Sequence[Subprocessor]: ...
+    @property
+    def connectors(self) -> Mapping[str, Connector]: ...
+    @property
+    def connected(self) -> Sequence[str]:
+        """Machine names of the subprocessors that have a connector, in the annex's order."""
+        ...
+    @property
+    def postman(self) -> Postman: ...
+    @property
+    def queue(self) -> WorkQueue: ...
+    @property
+    def base_url(self) -> str:
+        """Where our own pages are, without a slash at the end."""
+        ...
+    @property
+    def operators(self) -> Sequence[str]:
+        """Names of the people who may act as operator."""
+        ...
+
+    def commit(self, changes: Sequence[Change]) -> list[str]:
+        """Commit, then announce the work in it that is due before the next sweep."""
+        ...

@@ -1,0 +1,386 @@
+"""Everything that is stored, and every query that is made of it.
+
+Personal data stands only inside fields named `sealed`; the rest are keyed references, states and times. A field
+`expires_at` says when the retention job removes the record.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+
+import msgspec
+
+from shared.store import Query, Record
+
+Outcome = Literal[
+    "failed",
+    "held",
+    "pending",
+    "retained",
+    "scheduled_by_vendor",
+    "accepted",
+    "verified",
+    "nothing_found",
+    "no_store",
+]
+
+Right = Literal["access", "rectification", "erasure", "restriction", "portability", "objection"]
+
+Status = Literal[
+    "unverified",
+    "verified",
+    "in_progress",
+    "completed",
+    "awaiting_vendors",
+    "partly_retained",
+    "denied",
+    "withdrawn",
+    "unconfirmed",
+]
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A part of a record."""
+
+
+class Head(Value, kw_only=True):
+    """The end of an evidence chain."""
+
+    seq: int
+    mac: str
+
+
+# --- who is who (TRUTH §1) -------------------------------------------------------------------------------------------
+
+
+class Decision(Value, kw_only=True):
+    """What was decided about one purpose, and under which version it was asked."""
+
+    granted: bool
+    at: datetime
+    policy: str
+    receipt: str
+    pending: bool = False
+    until: datetime | None = None
+
+
+class Subject(Record, kw_only=True):
+    """One account, mailbox or device. `sealed` opens to `identity.Identifiers`."""
+
+    collection: ClassVar[str] = "subjects"
+    kind: Literal["account", "mailbox", "device"]
+    created_at: datetime
+    sealed: bytes
+    decisions: dict[str, Decision] = {}
+    asked: list[str] = []
+    restricted_by: list[str] = []
+    expires_at: datetime | None = None
+
+
+class Link(Value, kw_only=True):
+    """That an identifier belongs to a subject: who said so, and when it was confirmed."""
+
+    ref: str
+    kind: Literal["account", "mailbox", "device"]
+    source: Literal["server", "mailbox", "browser"]
+    confirmed_at: datetime | None = None
+    replaced_at: datetime | None = None
+    changed_at: datetime | None = None
+
+
+class Alias(Record, kw_only=True):
+    """A keyed hash of an identifier, and the subjects it is linked to."""
+
+    collection: ClassVar[str] = "aliases"
+    links: list[Link]
+
+
+# --- consent (§1, §2) ------------------------------------------------------------------------------------------------
+
+
+class Pending(Record, kw_only=True):
+    """An e-mail consent from an unauthenticated page, waiting for the mailbox. `sealed`: address and token."""
+
+    collection: ClassVar[str] = "pendings"
+    token: str
+    purposes: list[str]
+    receipt: str
+    policy: str
+    device: str | None
+    created_at: datetime
+    expires_at: datetime
+    sealed: bytes
+    head: Head
+    confirmed_at: datetime | None = None
+
+
+class Idempotency(Record, kw_only=True):
+    """The answer a call got, so that its repeat gets the same one. `asked`: digest of the body."""
+
+    collection: ClassVar[str] = "idempotency"
+    asked: str
+    answer: dict[str, Any]
+    expires_at: datetime
+
+
+class Throttle(Record, kw_only=True):
+    """One of the few places an address has in one hour. Its id is a keyed hash, the hour and a number."""
+
+    collection: ClassVar[str] = "throttles"
+    expires_at: datetime
+
+
+class Suppression(Record, kw_only=True):
+    """That an address is not to be written to for a purpose (`*` for all). Own key; see TRUTH §4."""
+
+    collection: ClassVar[str] = "suppressions"
+    reason: Literal["objection", "withdrawn", "erasure"]
+    since: datetime
+    request: str | None = None
+
+
+# --- the policy (§8) -------------------------------------------------------------------------------------------------
+
+
+class Policy(Record, kw_only=True):
+    """A published version: canonical text, its SHA-256, and the purposes and annex as they stood. Never edited."""
+
+    collection: ClassVar[str] = "policies"
+    hash: str
+    text: str
+    title: str
+    summary: str
+    material: bool
+    changes: list[str] | None
+    published_at: datetime
+    effective_at: datetime
+    published_by: str
+    catalogue: dict[str, Any]
+    catalogue_hash: str
+
+
+class InForce(Record, kw_only=True):
+    """Which version notices carry. One record, id `policy`."""
+
+    collection: ClassVar[str] = "pointers"
+    version: str
+    head: Head
+    history: list[str]
+
+
+# --- requests (§4, §5) -----------------------------------------------------------------------------------------------
+
+
+class Key(Value, kw_only=True):
+    """What a token opens. `label` is the address a cancel link was mailed to."""
+
+    opens: Literal["waiting", "confirm", "view", "cancel"]
+    expires_at: datetime | None = None
+    used_at: datetime | None = None
+    label: str | None = None
+
+
+class Account(Value, kw_only=True):
+    """An account the proven address leads to; numbered for the person, who chooses."""
+
+    n: int
+    ref: str
+    chosen: bool = False
+
+
+class Step(Value, kw_only=True):
+    """What became of one subprocessor's part."""
+
+    outcome: Outcome = "pending"
+    at: datetime
+    attempts: int = 0
+    until: datetime | None = None
+    ground: str | None = None
+    physically_gone_by: datetime | None = None
+    evidence: dict[str, Any] | None = None
+    problem: str | None = None
+
+
+class Mailing(Value, kw_only=True):
+    """A mail of a request: to which labelled address, and how far it got."""
+
+    template: str
+    to: str
+    status: Literal["queued", "sent", "failed"] = "queued"
+    at: datetime
+    attempts: int = 0
+    evidence: str | None = None
+    problem: str | None = None
+
+
+class Request(Record, kw_only=True):
+    """A person's request. `sealed` opens to `envelope.Envelope` and is gone once nothing needs it."""
+
+    collection: ClassVar[str] = "requests"
+    right: Right
+    channel: str
+    locale: str
+    status: Status
+    open: bool
+    received_at: datetime
+    statutory_by: datetime
+    watch_by: datetime
+    head: Head
+    lookup: str | None = None
+    keys: dict[str, Key] = {}
+    verified_at: datetime | None = None
+    promise_by: datetime | None = None
+    chosen_at: datetime | None = None
+    begins_at: datetime | None = None
+    begun_at: datetime | None = None
+    ours_done_at: datetime | None = None
+    closing_at: datetime | None = None
+    closed_at: datetime | None = None
+    paused_at: datetime | None = None
+    extended_at: datetime | None = None
+    second_needed_from: str | None = None
+    accounts: list[Account] = []
+    subjects: list[str] = []
+    suppressed: list[str] = []
+    steps: dict[str, Step] = {}
+    mails: dict[str, Mailing] = {}
+    warned: list[str] = []
+    joined: str | None = None
+    objected: bool = False
+    sealed: bytes | None = None
+    expires_at: datetime | None = None
+
+
+class Retained(Record, kw_only=True):
+    """What law makes us keep of an erased person, until when. `sealed`: where it stands."""
+
+    collection: ClassVar[str] = "retained"
+    request: str
+    subprocessor: str
+    ground: str
+    categories: list[str]
+    until: datetime
+    sealed: bytes
+
+
+class Tombstone(Record, kw_only=True):
+    """That a subject was erased, kept until the longest restorable copy is gone. `sealed`: its identifiers."""
+
+    collection: ClassVar[str] = "tombstones"
+    erased_at: datetime
+    expires_at: datetime
+    sealed: bytes
+
+
+# --- the machinery ---------------------------------------------------------------------------------------------------
+
+
+class Work(Record, kw_only=True):
+    """A timer or side effect, committed with the state that asked for it.
+
+    `due_at` doubles as the lease: whoever takes an item moves it ahead, and a crash lets it fall due again.
+    """
+
+    collection: ClassVar[str] = "work"
+    kind: str
+    ref: str
+    due_at: datetime
+    created_at: datetime
+    args: dict[str, str] = {}
+    attempts: int = 0
+    problem: str | None = None
+
+
+class Attention(Record, kw_only=True):
+    """Something a person must look at. Its id names the thing, so that saying it twice changes nothing."""
+
+    collection: ClassVar[str] = "attention"
+    kind: str
+    since: datetime
+    ref: str
+    subprocessor: str | None = None
+    problem: str | None = None
+
+
+class Incident(Record, kw_only=True):
+    """A failure the law wants registered, with its 72-hour clock (GDPR Art. 33)."""
+
+    collection: ClassVar[str] = "incidents"
+    kind: str
+    ref: str
+    at: datetime
+    report_by: datetime
+
+
+class LedgerEntry(Record, kw_only=True):
+    """One link of an evidence chain; see `shared.ledger`."""
+
+    collection: ClassVar[str] = "ledger"
+    stream: str
+    seq: int
+    at: datetime
+    kind: str
+    facts: dict[str, Any]
+    previous: str
+    subject: str | None = None
+    sealed: bytes | None = None
+    key: str = ""
+    mac: str = ""
+    expires_at: datetime | None = None
+
+
+class WebsiteDocument(Record, kw_only=True):
+    """A document of the demo website's own database. Its id is its path; the data is the website's, not ours."""
+
+    collection: ClassVar[str] = "website_documents"
+    parent: str
+    data: dict[str, Any]
+
+
+RECORDS: tuple[type[Record], ...] = (
+    Subject,
+    Alias,
+    Pending,
+    Idempotency,
+    Throttle,
+    Suppression,
+    Policy,
+    InForce,
+    Request,
+    Retained,
+    Tombstone,
+    Work,
+    Attention,
+    Incident,
+    LedgerEntry,
+    WebsiteDocument,
+)
+
+DUE_WORK = Query(Work, by="due_at")
+WATCHED_REQUESTS = Query(Request, equals=("open",), by="watch_by")
+ALL_REQUESTS = Query(Request)
+REQUESTS_BY_STATUS = Query(Request, equals=("status",))
+EVIDENCE_OF_SUBJECT = Query(LedgerEntry, equals=("subject",))
+ALL_EVIDENCE = Query(LedgerEntry)
+ALL_ATTENTION = Query(Attention)
+WEBSITE_BELOW = Query(WebsiteDocument)
+WEBSITE_COLLECTION = Query(WebsiteDocument, equals=("parent",))
+RETAINED_OF_REQUEST = Query(Retained, equals=("request",))
+EXPIRED = tuple(
+    Query(kind, by="expires_at")
+    for kind in (Pending, Idempotency, Throttle, Tombstone, Subject, Request)
+)
+QUERIES: tuple[Query[Any], ...] = (
+    DUE_WORK,
+    WATCHED_REQUESTS,
+    ALL_REQUESTS,
+    REQUESTS_BY_STATUS,
+    EVIDENCE_OF_SUBJECT,
+    ALL_EVIDENCE,
+    ALL_ATTENTION,
+    WEBSITE_BELOW,
+    WEBSITE_COLLECTION,
+    RETAINED_OF_REQUEST,
+    *EXPIRED,
+)

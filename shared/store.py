@@ -1,0 +1,123 @@
+"""The one store: `get`, `query`, and a single atomic `commit` of changes that carry their preconditions.
+
+It maps to one SQLite transaction and to one Firestore write batch. There are no read-write transactions: a use case
+reads, decides, and commits what it decided on the condition that nothing it read has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+import msgspec
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something stored. Each type names its collection; ids live beside the record, not in it."""
+
+    collection: ClassVar[str]
+
+
+R = TypeVar("R", bound=Record)
+R_co = TypeVar("R_co", bound=Record, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Generic[R_co]):
+    """A record as read: its id and an opaque token that changes with every write."""
+
+    id: str
+    version: str
+    record: R_co
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Write a record that must not exist yet."""
+
+    id: str
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Write a record whatever was there. Only for records whose content follows from their id."""
+
+    id: str
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Write a record on the condition that it is still as it was read."""
+
+    was: Stored[Any]
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove a record; with `version`, on the condition that it is still as it was read."""
+
+    kind: type[Record]
+    id: str
+    version: str | None = None
+
+
+Change = Create | Put | Update | Delete
+
+
+class Conflict(Exception):
+    """A precondition did not hold; nothing of the commit was written. Read again and decide again."""
+
+
+@dataclass(frozen=True)
+class Query(Generic[R]):
+    """A query the code makes, declared once: equality fields, then the field it is ranged and ordered by.
+
+    `by` may be `"id"`. Fields are top-level. Indexes are made from these declarations.
+    """
+
+    kind: type[R]
+    equals: tuple[str, ...] = ()
+    by: str = "id"
+
+
+Bound = str | int | datetime
+
+
+class Store(Protocol):
+    """State. Twins: `SqliteStore`, `FirestoreStore`; both pass `tests/contracts/store_contract.py`."""
+
+    def get(self, kind: type[R], id: str) -> Stored[R] | None:
+        """Return the record, or None. One round trip. Raises TryAgain when the database cannot answer."""
+        ...
+
+    def query(
+        self,
+        query: Query[R],
+        *equals: str | bool | int,
+        at_least: Bound | None = None,
+        at_most: Bound | None = None,
+        after: Stored[R] | None = None,
+        limit: int = 100,
+    ) -> list[Stored[R]]:
+        """Return up to `limit` records ordered by `query.by`, then id; `after` continues behind a result."""
+        ...
+
+    def commit(self, changes: Sequence[Change]) -> list[str]:
+        """Write all of it or nothing; returns the new versions in order ('' for a delete).
+
+        Raises Conflict when a precondition fails, TryAgain when the database cannot take it now.
+        """
+        ...
+
+    def physically_gone(self, now: datetime) -> datetime:
+        """Make deleted records unreadable on the medium as far as can be; return when the last copy is gone."""
+        ...
+
+
+MOST_CHANGES = 500
+"""Changes in one commit, at the most: what a Firestore batch is documented to take."""

@@ -1,0 +1,50 @@
+"""Time as the policy counts it: whole seconds, UTC, calendar months."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import isodate
+
+from shared.failures import BadInput
+
+PROMISED = timedelta(days=14)
+
+
+class Clock(Protocol):
+    """Where `now` comes from. Aware, UTC, whole seconds (so that stored times sort as text)."""
+
+    def now(self) -> datetime:
+        """Return the present."""
+        ...
+
+
+def plus(moment: datetime, duration: str) -> datetime:
+    """Add an ISO 8601 duration; months and years are calendar ones (31 January + P1M = 28 February)."""
+    later: datetime = moment + isodate.parse_duration(duration)
+    return later
+
+
+def valid_duration(text: str, field: str) -> str:
+    """Return the ISO 8601 duration unchanged, or refuse it by the name of its field."""
+    try:
+        isodate.parse_duration(text)
+    except (isodate.ISO8601Error, TypeError, ValueError, OverflowError) as error:
+        raise BadInput("an ISO 8601 duration such as P14D or PT24H is needed", field) from error
+    return text
+
+
+def statutory_month(received_at: datetime) -> datetime:
+    """Return the end of the calendar month the law gives from receipt (GDPR Art. 12(3))."""
+    return plus(received_at, "P1M")
+
+
+def rfc3339(moment: datetime) -> str:
+    """Write a time as the contract does: `2026-11-22T15:00:00Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def whole_second(moment: datetime) -> datetime:
+    """Drop the fraction and move to UTC."""
+    return moment.astimezone(UTC).replace(microsecond=0)

@@ -1,0 +1,146 @@
+"""Keys at work: sealing, keyed hashes, MACs and signatures over one keyset value.
+
+Sealing is AES-256-GCM with the record's place as associated data, so that a sealed value moved elsewhere does not open.
+Keyed hashes are HMAC-SHA-256 under keys derived per use (HKDF), so that a hash for one use says nothing for another.
+Receipts and statements are JWS (RFC 7515) with Ed25519 (RFC 8037), checkable by anybody from the published key.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hmac
+import os
+import secrets
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from shared.failures import NeverRetry
+
+NONCE_BYTES = 12
+KEY_ID_BYTES = 4
+
+
+class Keyset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Key ids to 32 secret bytes each; the last of each map is the one that writes, all of them read.
+
+    `index` is one key for good: changing it would orphan every alias.
+    """
+
+    index: bytes
+    seal: dict[str, bytes]
+    mac: dict[str, bytes]
+    sign: dict[str, bytes]
+
+    @classmethod
+    def generate(cls) -> Keyset:
+        """Make a fresh one."""
+        return cls(index=os.urandom(32), **{use: _fresh() for use in ("seal", "mac", "sign")})
+
+    def rotated(self) -> Keyset:
+        """Return a keyset that writes with new keys and still reads everything written before."""
+        return msgspec.structs.replace(
+            self, seal=self.seal | _fresh(), mac=self.mac | _fresh(), sign=self.sign | _fresh()
+        )
+
+
+def _fresh() -> dict[str, bytes]:
+    return {secrets.token_hex(KEY_ID_BYTES): os.urandom(32)}
+
+
+def b64url(data: bytes) -> str:
+    """Encode as RFC 7515 does: URL-safe, no padding."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def unb64url(text: str) -> bytes:
+    """Decode what `b64url` wrote. Raises ValueError."""
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def canonical(value: Any) -> bytes:
+    """Encode as JSON with sorted keys and no spaces: the same value is always the same bytes."""
+    return msgspec.json.encode(value, order="sorted")
+
+
+def new_token() -> str:
+    """Make a 256-bit token for a link or a key."""
+    return secrets.token_urlsafe(32)
+
+
+def new_id() -> str:
+    """Make a random, unordered record id (160 bits, hexadecimal)."""
+    return secrets.token_hex(20)
+
+
+def token_hash(token: str) -> str:
+    """Return what is stored in place of a token. Plain SHA-256 is enough for 256 random bits."""
+    return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Vault:
+    """A keyset at work."""
+
+    def __init__(self, keyset: Keyset) -> None:
+        self._index = keyset.index
+        self._macs = keyset.mac
+        self._mac_id = next(reversed(keyset.mac))
+        self._seals = {key_id: AESGCM(key) for key_id, key in keyset.seal.items()}
+        self._seal_id = next(reversed(keyset.seal))
+        self._signers = {key_id: Ed25519PrivateKey.from_private_bytes(key) for key_id, key in keyset.sign.items()}
+        self._sign_id = next(reversed(keyset.sign))
+        self._jws_head = b64url(canonical({"alg": "EdDSA", "kid": self._sign_id}))
+
+    def seal(self, place: str, value: Any) -> bytes:
+        """Seal a JSON-able value to the place where it stands (`collection/id`)."""
+        nonce = os.urandom(NONCE_BYTES)
+        body = self._seals[self._seal_id].encrypt(nonce, msgspec.json.encode(value), place.encode())
+        return bytes.fromhex(self._seal_id) + nonce + body
+
+    def unseal(self, place: str, sealed: bytes) -> Any:
+        """Open what was sealed to this place. Raises NeverRetry when it was moved, altered or its key is gone."""
+        key_id, rest = sealed[:KEY_ID_BYTES].hex(), sealed[KEY_ID_BYTES:]
+        try:
+            plain = self._seals[key_id].decrypt(rest[:NONCE_BYTES], rest[NONCE_BYTES:], place.encode())
+        except (KeyError, InvalidTag) as error:
+            raise NeverRetry("sealed_value_does_not_open") from error
+        return msgspec.json.decode(plain)
+
+    def keyed(self, use: str, value: str) -> str:
+        """Return the keyed hash of an identifier for one use: 192 bits, URL-safe. Still personal data."""
+        digest = hmac.digest(_derived(self._index, use), value.encode("utf-8", "surrogatepass"), "sha256")
+        return b64url(digest[:24])
+
+    def mac(self, data: bytes) -> tuple[str, str]:
+        """Return the id of the writing key and the MAC."""
+        return self._mac_id, hmac.digest(self._macs[self._mac_id], data, "sha256").hex()
+
+    def mac_holds(self, key_id: str, data: bytes, mac: str) -> bool:
+        """Check a MAC made by any key of the set."""
+        key = self._macs.get(key_id)
+        return key is not None and hmac.compare_digest(hmac.digest(key, data, "sha256").hex(), mac)
+
+    def sign(self, claims: Any) -> str:
+        """Sign as a compact JWS, EdDSA."""
+        signed = f"{self._jws_head}.{b64url(canonical(claims))}"
+        return f"{signed}.{b64url(self._signers[self._sign_id].sign(signed.encode()))}"
+
+    def jwks(self) -> dict[str, list[dict[str, str]]]:
+        """Return the public keys (RFC 7517, RFC 8037)."""
+        return {"keys": [_jwk(key_id, key) for key_id, key in self._signers.items()]}
+
+
+def _jwk(key_id: str, key: Ed25519PrivateKey) -> dict[str, str]:
+    x = b64url(key.public_key().public_bytes_raw())
+    return {"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": key_id, "x": x}
+
+
+@functools.lru_cache(maxsize=256)
+def _derived(root: bytes, use: str) -> bytes:
+    # HKDF-Expand (RFC 5869) with one block; the root is uniformly random, so no extract step is needed.
+    return hmac.digest(root, b"pledge:" + use.encode() + b"\x01", "sha256")
