@@ -28,7 +28,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A part of the company's file; unknown names are refused."""
 
 
-class Purpose(Part, kw_only=True):
+class Purpose(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Why data is taken: one legal basis each; only consent purposes are asked (TRUTH §10)."""
 
     name: str
@@ -44,21 +44,21 @@ class Purpose(Part, kw_only=True):
     signals: list[str] = []
 
 
-class Senders(Part, kw_only=True):
+class Senders(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Marketing and service mail come from different senders (TRUTH §12)."""
 
     service: str
     marketing: str
 
 
-class Authority(Part, kw_only=True):
+class Authority(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Where a person may complain."""
 
     name: str
     url: str
 
 
-class Ground(Part, kw_only=True):
+class Ground(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A named law or claim, what it covers, and for how many calendar years."""
 
     ground: str
@@ -66,7 +66,7 @@ class Ground(Part, kw_only=True):
     categories: list[str]
 
 
-class Company(Part, kw_only=True):
+class Company(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The controller."""
 
     name: str

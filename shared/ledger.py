@@ -30,11 +30,21 @@ def append(
     kind: str,
     facts: dict[str, Any],
     sealed: bytes | None = None,
+    subject: str | None = None,
+    expires_at: datetime | None = None,
 ) -> tuple[Create, Head]:
     """Return the entry to commit and the stream's new head."""
     seq = head.seq + 1 if head else 1
     bare = LedgerEntry(
-        stream=stream, seq=seq, at=at, kind=kind, facts=facts, sealed=sealed, previous=head.mac if head else ""
+        stream=stream,
+        seq=seq,
+        at=at,
+        kind=kind,
+        facts=facts,
+        sealed=sealed,
+        subject=subject,
+        expires_at=expires_at,
+        previous=head.mac if head else "",
     )
     key_id, mac = vault.mac(_covered(bare))
     whole = msgspec.structs.replace(bare, key=key_id, mac=mac)

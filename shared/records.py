@@ -44,7 +44,7 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A part of a record."""
 
 
-class Head(Value, kw_only=True):
+class Head(Value, frozen=True, kw_only=True, omit_defaults=True):
     """The end of an evidence chain."""
 
     seq: int
@@ -54,7 +54,7 @@ class Head(Value, kw_only=True):
 # --- who is who (TRUTH §1) -------------------------------------------------------------------------------------------
 
 
-class Decision(Value, kw_only=True):
+class Decision(Value, frozen=True, kw_only=True, omit_defaults=True):
     """What was decided about one purpose, and under which version it was asked."""
 
     granted: bool
@@ -65,7 +65,7 @@ class Decision(Value, kw_only=True):
     until: datetime | None = None
 
 
-class Subject(Record, kw_only=True):
+class Subject(Record, frozen=True, kw_only=True, omit_defaults=True):
     """One account, mailbox or device. `sealed` opens to `identity.Identifiers`."""
 
     collection: ClassVar[str] = "subjects"
@@ -78,7 +78,7 @@ class Subject(Record, kw_only=True):
     expires_at: datetime | None = None
 
 
-class Link(Value, kw_only=True):
+class Link(Value, frozen=True, kw_only=True, omit_defaults=True):
     """That an identifier belongs to a subject: who said so, and when it was confirmed."""
 
     ref: str
@@ -89,7 +89,7 @@ class Link(Value, kw_only=True):
     changed_at: datetime | None = None
 
 
-class Alias(Record, kw_only=True):
+class Alias(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A keyed hash of an identifier, and the subjects it is linked to."""
 
     collection: ClassVar[str] = "aliases"
@@ -99,23 +99,25 @@ class Alias(Record, kw_only=True):
 # --- consent (§1, §2) ------------------------------------------------------------------------------------------------
 
 
-class Pending(Record, kw_only=True):
-    """An e-mail consent from an unauthenticated page, waiting for the mailbox. `sealed`: address and token."""
+class Pending(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """An e-mail consent from an unauthenticated page, waiting for the mailbox. Its id is the token's hash.
+
+    `sealed`: address, token and language, until it is confirmed.
+    """
 
     collection: ClassVar[str] = "pendings"
-    token: str
     purposes: list[str]
     receipt: str
     policy: str
     device: str | None
     created_at: datetime
     expires_at: datetime
-    sealed: bytes
     head: Head
+    sealed: bytes | None = None
     confirmed_at: datetime | None = None
 
 
-class Idempotency(Record, kw_only=True):
+class Idempotency(Record, frozen=True, kw_only=True, omit_defaults=True):
     """The answer a call got, so that its repeat gets the same one. `asked`: digest of the body."""
 
     collection: ClassVar[str] = "idempotency"
@@ -124,14 +126,14 @@ class Idempotency(Record, kw_only=True):
     expires_at: datetime
 
 
-class Throttle(Record, kw_only=True):
+class Throttle(Record, frozen=True, kw_only=True, omit_defaults=True):
     """One of the few places an address has in one hour. Its id is a keyed hash, the hour and a number."""
 
     collection: ClassVar[str] = "throttles"
     expires_at: datetime
 
 
-class Suppression(Record, kw_only=True):
+class Suppression(Record, frozen=True, kw_only=True, omit_defaults=True):
     """That an address is not to be written to for a purpose (`*` for all). Own key; see TRUTH §4."""
 
     collection: ClassVar[str] = "suppressions"
@@ -143,8 +145,11 @@ class Suppression(Record, kw_only=True):
 # --- the policy (§8) -------------------------------------------------------------------------------------------------
 
 
-class Policy(Record, kw_only=True):
-    """A published version: canonical text, its SHA-256, and the purposes and annex as they stood. Never edited."""
+class Policy(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """A published version: canonical text, its SHA-256, and the purposes and annex as they stood. Never edited.
+
+    `history`: all versions up to this one. `changed_at`: for a purpose, the place in it of the last material change.
+    """
 
     collection: ClassVar[str] = "policies"
     hash: str
@@ -158,9 +163,11 @@ class Policy(Record, kw_only=True):
     published_by: str
     catalogue: dict[str, Any]
     catalogue_hash: str
+    history: list[str]
+    changed_at: dict[str, int]
 
 
-class InForce(Record, kw_only=True):
+class InForce(Record, frozen=True, kw_only=True, omit_defaults=True):
     """Which version notices carry. One record, id `policy`."""
 
     collection: ClassVar[str] = "pointers"
@@ -172,7 +179,7 @@ class InForce(Record, kw_only=True):
 # --- requests (§4, §5) -----------------------------------------------------------------------------------------------
 
 
-class Key(Value, kw_only=True):
+class Key(Value, frozen=True, kw_only=True, omit_defaults=True):
     """What a token opens. `label` is the address a cancel link was mailed to."""
 
     opens: Literal["waiting", "confirm", "view", "cancel"]
@@ -181,7 +188,7 @@ class Key(Value, kw_only=True):
     label: str | None = None
 
 
-class Account(Value, kw_only=True):
+class Account(Value, frozen=True, kw_only=True, omit_defaults=True):
     """An account the proven address leads to; numbered for the person, who chooses."""
 
     n: int
@@ -189,7 +196,7 @@ class Account(Value, kw_only=True):
     chosen: bool = False
 
 
-class Step(Value, kw_only=True):
+class Step(Value, frozen=True, kw_only=True, omit_defaults=True):
     """What became of one subprocessor's part."""
 
     outcome: Outcome = "pending"
@@ -202,19 +209,19 @@ class Step(Value, kw_only=True):
     problem: str | None = None
 
 
-class Mailing(Value, kw_only=True):
+class Mailing(Value, frozen=True, kw_only=True, omit_defaults=True):
     """A mail of a request: to which labelled address, and how far it got."""
 
     template: str
     to: str
-    status: Literal["queued", "sent", "failed"] = "queued"
+    status: Literal["queued", "sent", "failed", "dropped"] = "queued"
     at: datetime
     attempts: int = 0
     evidence: str | None = None
     problem: str | None = None
 
 
-class Request(Record, kw_only=True):
+class Request(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A person's request. `sealed` opens to `envelope.Envelope` and is gone once nothing needs it."""
 
     collection: ClassVar[str] = "requests"
@@ -252,7 +259,7 @@ class Request(Record, kw_only=True):
     expires_at: datetime | None = None
 
 
-class Retained(Record, kw_only=True):
+class Retained(Record, frozen=True, kw_only=True, omit_defaults=True):
     """What law makes us keep of an erased person, until when. `sealed`: where it stands."""
 
     collection: ClassVar[str] = "retained"
@@ -264,7 +271,7 @@ class Retained(Record, kw_only=True):
     sealed: bytes
 
 
-class Tombstone(Record, kw_only=True):
+class Tombstone(Record, frozen=True, kw_only=True, omit_defaults=True):
     """That a subject was erased, kept until the longest restorable copy is gone. `sealed`: its identifiers."""
 
     collection: ClassVar[str] = "tombstones"
@@ -276,7 +283,7 @@ class Tombstone(Record, kw_only=True):
 # --- the machinery ---------------------------------------------------------------------------------------------------
 
 
-class Work(Record, kw_only=True):
+class Work(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A timer or side effect, committed with the state that asked for it.
 
     `due_at` doubles as the lease: whoever takes an item moves it ahead, and a crash lets it fall due again.
@@ -292,7 +299,7 @@ class Work(Record, kw_only=True):
     problem: str | None = None
 
 
-class Attention(Record, kw_only=True):
+class Attention(Record, frozen=True, kw_only=True, omit_defaults=True):
     """Something a person must look at. Its id names the thing, so that saying it twice changes nothing."""
 
     collection: ClassVar[str] = "attention"
@@ -303,7 +310,7 @@ class Attention(Record, kw_only=True):
     problem: str | None = None
 
 
-class Incident(Record, kw_only=True):
+class Incident(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A failure the law wants registered, with its 72-hour clock (GDPR Art. 33)."""
 
     collection: ClassVar[str] = "incidents"
@@ -313,7 +320,7 @@ class Incident(Record, kw_only=True):
     report_by: datetime
 
 
-class LedgerEntry(Record, kw_only=True):
+class LedgerEntry(Record, frozen=True, kw_only=True, omit_defaults=True):
     """One link of an evidence chain; see `shared.ledger`."""
 
     collection: ClassVar[str] = "ledger"
@@ -330,7 +337,7 @@ class LedgerEntry(Record, kw_only=True):
     expires_at: datetime | None = None
 
 
-class WebsiteDocument(Record, kw_only=True):
+class WebsiteDocument(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A document of the demo website's own database. Its id is its path; the data is the website's, not ours."""
 
     collection: ClassVar[str] = "website_documents"
@@ -369,7 +376,7 @@ WEBSITE_COLLECTION = Query(WebsiteDocument, equals=("parent",))
 RETAINED_OF_REQUEST = Query(Retained, equals=("request",))
 EXPIRED = tuple(
     Query(kind, by="expires_at")
-    for kind in (Pending, Idempotency, Throttle, Tombstone, Subject, Request)
+    for kind in (Pending, Idempotency, Throttle, Tombstone, Subject, Request, LedgerEntry)
 )
 QUERIES: tuple[Query[Any], ...] = (
     DUE_WORK,

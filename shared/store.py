@@ -6,12 +6,14 @@ reads, decides, and commits what it decided on the condition that nothing it rea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
+
+from shared.failures import TryAgain
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -121,3 +123,20 @@ class Store(Protocol):
 
 MOST_CHANGES = 500
 """Changes in one commit, at the most: what a Firestore batch is documented to take."""
+
+
+TRIES = 8
+T = TypeVar("T")
+
+
+def persist(attempt: Callable[[bool], T]) -> T:
+    """Decide and commit, again from what is there now whenever somebody was quicker.
+
+    `attempt` is told whether it must look: the first try may assume that nothing stands in its way. Raises TryAgain.
+    """
+    for tried in range(TRIES):
+        try:
+            return attempt(tried > 0)
+        except Conflict:
+            continue
+    raise TryAgain("contention")

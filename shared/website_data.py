@@ -18,7 +18,7 @@ LONGEST_HORIZON_DAYS = 7
 """Cooling-off takes up to 5 days and the work one more: 6 + 7 = 13, before day 14."""
 
 
-class Retain(Part, kw_only=True):
+class Retain(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What law makes the website keep of a document: the named fields alone, for calendar years."""
 
     ground: str
@@ -26,7 +26,7 @@ class Retain(Part, kw_only=True):
     fields: list[str]
 
 
-class FirestoreRule(Part, kw_only=True):
+class FirestoreRule(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Either `documents` (a path and everything below it) or `query` (`collection where field == {identifier}`)."""
 
     documents: str | None = None
@@ -34,14 +34,14 @@ class FirestoreRule(Part, kw_only=True):
     retain: Retain | None = None
 
 
-class Horizons(Part, kw_only=True):
+class Horizons(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Days until the last copy in backups, PITR and soft delete is gone, for each store."""
 
     firestore: int = 0
     storage: int = 0
 
 
-class WebsiteData(Part, kw_only=True):
+class WebsiteData(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The whole declaration."""
 
     firestore: list[FirestoreRule] = []

@@ -1,0 +1,68 @@
+"""`operator`: the calls of the person who answers the privacy mailbox. Every act is evidence with who did it."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from infra.http.answers import Answer
+from infra.http.edge import Call, Edge
+from shared.failures import BadInput
+from shared.promises import operators
+from shared.promises.operators import Act, Entered
+from shared.records import Status
+
+edge = Edge("operator")
+ACTS = {"verify": operators.verify, "deny": operators.deny, "extend": operators.extend, "pause": operators.pause}
+STEP_ACTS = {"retry": operators.retry, "resolve": operators.resolve}
+
+
+@edge.route("GET", "/requests", "Requests, by status, overdue or all", who="operator")
+def list_requests(call: Call[None]) -> Answer:
+    status = call.query("status")
+    if status is not None and status not in get_args(Status):
+        raise BadInput(f"one of {', '.join(get_args(Status))}", "status")
+    overdue = (call.query("overdue") or "").lower() in {"1", "true", "yes"}
+    return operators.listed(call.services, status, overdue=overdue, cursor=call.query("cursor"))  # type: ignore[arg-type]
+
+
+@edge.route("POST", "/requests", "Enter a request that came by phone, post or in person", body=Entered, status=201, who="operator")
+def enter(call: Call[Entered]) -> Answer:
+    return operators.enter(call.services, call.body, call.caller.name)
+
+
+@edge.route("GET", "/requests/<request_id>", "One request", who="operator")
+def show(call: Call[None]) -> Answer:
+    return operators.shown(call.services, call.path["request_id"])
+
+
+@edge.route("POST", "/requests/<request_id>/<any(verify,deny,extend,pause):what>", "Verify, deny, extend or pause", body=Act, who="operator")
+def act(call: Call[Act]) -> Answer:
+    decide = ACTS[call.path["what"]](call.body, call.caller.name)
+    return operators.act(call.services, call.path["request_id"], decide)
+
+
+@edge.route(
+    "POST",
+    "/requests/<request_id>/steps/<subprocessor>/<any(retry,resolve):what>",
+    "Try a step again, or settle it by hand with evidence",
+    body=Act,
+    who="operator",
+)
+def act_on_step(call: Call[Act]) -> Answer:
+    decide = STEP_ACTS[call.path["what"]](call.path["subprocessor"], call.body, call.caller.name)
+    return operators.act(call.services, call.path["request_id"], decide)
+
+
+@edge.route("GET", "/attention", "What a person must look at", who="operator")
+def attention(call: Call[None]) -> Answer:
+    return operators.attention_list(call.services)
+
+
+@edge.route("GET", "/evidence/<stream>", "One stream of evidence", who="operator")
+def evidence(call: Call[None]) -> Answer:
+    return operators.evidence(call.services, call.path["stream"])
+
+
+@edge.route("POST", "/evidence/verify", "Walk every stream of evidence", who="operator")
+def check_evidence(call: Call[None]) -> Answer:
+    return operators.check_evidence(call.services)

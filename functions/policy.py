@@ -1,0 +1,116 @@
+"""`policy`: notices, the versions, what changed between them, and the annex of subprocessors (§1, §8, §9)."""
+
+from __future__ import annotations
+
+import html as escaping
+from typing import Any
+
+from infra.http.answers import Answer
+from infra.http.edge import Call, Edge
+from shared import identity
+from shared.failures import Missing
+from shared.promises import notice, policy
+from shared.promises.policy import Published
+from shared.times import rfc3339
+
+edge = Edge("policy")
+PUBLIC = "public, max-age=60"
+
+
+@edge.route("GET", "/notice", "What is shown before data is taken, with the signed snapshot to send back", browser=True)
+def show_notice(call: Call[None]) -> Answer:
+    purposes = call.query("purposes")
+    names = [name.strip() for name in purposes.split(",") if name.strip()] if purposes is not None else None
+    services = call.services
+    return notice.notice(services.vault, services.policies.current(), names, identity.locale(call.query("locale")))
+
+
+@edge.route("GET", "/", "The policy in effect, and the coming one")
+def show_current(call: Call[None]) -> Answer:
+    services = call.services
+    effective, upcoming = policy.effective(services, services.policies.current(), services.clock.now())
+    return _policy(call, effective, upcoming)
+
+
+@edge.route("GET", "/subprocessors", "The annex: who works for the company, for what, with which data")
+def show_subprocessors(call: Call[None]) -> Answer:
+    company, connected = call.services.company, set(call.services.connected)
+    entries = [
+        {
+            "name": one.name,
+            "title": one.title,
+            "role": one.role,
+            "purpose": one.purpose,
+            "data": one.data,
+            "location": one.location,
+            "connected": one.name in connected,
+            "not_used": company.not_used.get(one.name),
+        }
+        for one in call.services.annex
+    ]
+    if call.wants_page():
+        from infra.http.pages import html
+
+        return html("subprocessors", cache=PUBLIC, company=company, entries=entries)
+    return entries
+
+
+@edge.route("GET", "/<a>...<b>", "What changed between two versions, word by word")
+def show_difference(call: Call[None]) -> Answer:
+    a, b = policy.read(call.services, call.path["a"]), policy.read(call.services, call.path["b"])
+    pieces = policy.difference(a.policy.text, b.policy.text)
+    if not call.wants_page():
+        return {"from": a.version, "to": b.version, "changes": pieces}
+    from infra.http.pages import html
+
+    changes = [
+        {"op": one.op, "old_html": _lines(one.old), "new_html": _lines(one.new)} for one in pieces
+    ]
+    return html("policy_diff", cache=PUBLIC, company=call.services.company, a=a.version, b=b.version, changes=changes)
+
+
+@edge.route("GET", "/<version>", "One version")
+def show_version(call: Call[None]) -> Answer:
+    if "..." in call.path["version"]:
+        raise Missing("there is no such version", "version")
+    return _policy(call, policy.read(call.services, call.path["version"]), None)
+
+
+def _policy(call: Call[None], shown: Published, upcoming: Published | None) -> Answer:
+    described = _described(shown)
+    if upcoming is not None:
+        described["upcoming"] = _described(upcoming)
+    if not call.wants_page():
+        return described | {"text": shown.policy.text}
+    from infra.http.markdown import rendered
+    from infra.http.pages import html
+
+    words: dict[str, Any] = {name: described[name] for name in ("title", "version", "hash", "effective_at", "published_at")}
+    versions = [{"version": version} for version in shown.policy.history]
+    return html(
+        "policy",
+        cache=PUBLIC,
+        company=call.services.company,
+        body_html=rendered(shown.policy.text),
+        upcoming=described.get("upcoming"),
+        versions=versions,
+        **words,
+    )
+
+
+def _described(shown: Published) -> dict[str, Any]:
+    record = shown.policy
+    return {
+        "version": shown.version,
+        "hash": record.hash,
+        "title": record.title,
+        "summary": record.summary,
+        "material": record.material,
+        "changes": record.changes,
+        "published_at": rfc3339(record.published_at),
+        "effective_at": rfc3339(record.effective_at),
+    }
+
+
+def _lines(text: str) -> str:
+    return escaping.escape(text).replace("\n", "<br>")

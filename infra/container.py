@@ -1,0 +1,168 @@
+"""The one place that builds adapters. Each is built when first asked for, so a function starts with only its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
+
+import flask
+
+from infra.settings import Settings
+from shared.annex import ANNEX, Subprocessor
+from shared.company import Company, company_from
+from shared.records import Work
+from shared.store import Change, Create, Put, Store, Update
+from shared.vault import Vault
+
+if TYPE_CHECKING:
+    from infra.in_force import PolicyInForce
+    from infra.subprocessors.sendgrid import SendgridTransport
+    from shared.ports import Connector, Postman, WorkQueue
+    from shared.times import Clock
+    from shared.website import WebsiteStore
+    from shared.website_data import WebsiteData
+
+SWEEP_EVERY = timedelta(minutes=5)
+
+
+class Container:
+    """Late-bound services over one set of settings."""
+
+    def __init__(self, settings: Settings, queue: WorkQueue | None = None) -> None:
+        self.settings = settings
+        if queue is not None:
+            self.__dict__["queue"] = queue
+
+    @cached_property
+    def store(self) -> Store:
+        from infra.local.sqlite_store import SqliteStore
+
+        return SqliteStore(
+            self.settings.data_dir / "pledge.db", self.settings.text("SQLITE_SYNCHRONOUS") or "NORMAL"
+        )
+
+    @cached_property
+    def clock(self) -> Clock:
+        from infra.local.file_clock import FileClock
+
+        return FileClock(self.settings.data_dir / "clock")
+
+    @cached_property
+    def vault(self) -> Vault:
+        from infra.local.keyset_file import keyset
+
+        return Vault(keyset(self.settings.data_dir / "keyset.json"))
+
+    @cached_property
+    def company(self) -> Company:
+        return company_from(self.settings.yaml("COMPANY"))
+
+    @cached_property
+    def website_data(self) -> WebsiteData:
+        from shared.website_data import website_data_from
+
+        return website_data_from(self.settings.yaml("WEBSITE_DATA"))
+
+    @cached_property
+    def website(self) -> WebsiteStore:
+        from infra.local.website import LocalWebsite
+
+        return LocalWebsite(self.store, self.settings.data_dir / "website", self.website_data)
+
+    @property
+    def annex(self) -> Sequence[Subprocessor]:
+        return ANNEX
+
+    @cached_property
+    def connected(self) -> Sequence[str]:
+        from infra.subprocessors import CONNECTORS
+
+        return tuple(entry.name for entry in ANNEX if entry.name in CONNECTORS)
+
+    @cached_property
+    def connectors(self) -> Mapping[str, Connector]:
+        from infra.subprocessors import CONNECTORS
+
+        return {name: CONNECTORS[name](self) for name in self.connected}
+
+    @cached_property
+    def sendgrid(self) -> SendgridTransport:
+        from infra.subprocessors.sendgrid import SendgridTransport
+
+        return SendgridTransport(
+            self.settings.secret("SENDGRID_API_KEY", "sendgrid-api-key"),
+            self.settings.vendor_base("SENDGRID_API_BASE") or "https://api.sendgrid.com",
+        )
+
+    @cached_property
+    def postman(self) -> Postman:
+        from infra.mails.postman import SendgridPostman
+
+        return SendgridPostman(self.sendgrid, self.company, self.base_url)
+
+    @cached_property
+    def queue(self) -> WorkQueue:
+        from infra.local.queue import SweptQueue
+
+        return SweptQueue()
+
+    @cached_property
+    def policies(self) -> PolicyInForce:
+        from infra.in_force import PolicyInForce
+
+        return PolicyInForce(self.store)
+
+    @property
+    def base_url(self) -> str:
+        return self.settings.base_url
+
+    @cached_property
+    def operators(self) -> Sequence[str]:
+        return tuple(self.settings.listed("OPERATORS")) or ("operator",)
+
+    @cached_property
+    def operator_token(self) -> str:
+        return self.settings.secret("OPERATOR_TOKEN", "operator-token")
+
+    @cached_property
+    def website_keys(self) -> Sequence[str]:
+        return tuple(self.settings.listed("WEBSITE_KEYS")) or (self.settings.secret("WEBSITE_KEYS", "website-key"),)
+
+    @cached_property
+    def website_origins(self) -> Sequence[str]:
+        return tuple(self.settings.listed("WEBSITE_ORIGINS"))
+
+    @cached_property
+    def internal_secret(self) -> str:
+        return self.settings.secret("INTERNAL_SECRET", "internal-secret")
+
+    def commit(self, changes: Sequence[Change]) -> list[str]:
+        """Commit, then announce the work that is due before the next sweep; that failing never fails the request."""
+        versions = self.store.commit(changes)
+        written = [change for change in changes if isinstance(change, Create | Put | Update)]
+        work = [(_id(change), change.record.due_at) for change in written if isinstance(change.record, Work)]
+        if work:
+            soon = self.clock.now() + SWEEP_EVERY
+            self.queue.announce([(work_id, due_at) for work_id, due_at in work if due_at <= soon])
+        return versions
+
+
+def _id(change: Create | Put | Update) -> str:
+    return change.was.id if isinstance(change, Update) else change.id
+
+
+_building = threading.Lock()
+
+
+def container_of(app: flask.Flask) -> Container:
+    """Return the app's own container, built from the environment when nobody gave it one."""
+    found = app.extensions.get("pledge")
+    if found is None:
+        with _building:
+            found = app.extensions.setdefault("pledge", Container(Settings()))
+    return cast(Container, found)
+
+

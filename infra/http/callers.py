@@ -1,0 +1,72 @@
+"""Who calls: anyone, the website's server, an operator, or our own platform."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import flask
+
+from shared.failures import Unauthenticated
+
+if TYPE_CHECKING:
+    from infra.container import Container
+
+
+class Caller(NamedTuple):
+    """The caller's kind, and for an operator their name."""
+
+    kind: str
+    name: str = ""
+
+    @property
+    def is_website(self) -> bool:
+        """Tell whether the website's own server calls."""
+        return self.kind == "website"
+
+
+ANYONE = Caller("anyone")
+
+
+def caller_of(request: flask.Request, services: Container, who: str) -> Caller:
+    """Return the caller, or refuse: a bearer that is sent must be right, and must be there where `who` needs it.
+
+    Raises Unauthenticated (401).
+    """
+    if who == "internal":
+        return _platform(request, services)
+    sent = request.headers.get("Authorization")
+    if who == "operator":
+        return _operator(request, sent, services)
+    if sent is None and who == "anyone":
+        return ANYONE
+    if not _matches(_bearer(sent), services.website_keys):
+        raise Unauthenticated("send one of the website's keys as a bearer", "Authorization")
+    return Caller("website")
+
+
+def _operator(request: flask.Request, sent: str | None, services: Container) -> Caller:
+    if not _matches(_bearer(sent), [services.operator_token]):
+        raise Unauthenticated("send the operator's token as a bearer", "Authorization")
+    name = request.headers.get("X-Operator") or services.operators[0]
+    if name not in services.operators:
+        raise Unauthenticated("is not one of the operators", "X-Operator")
+    return Caller("operator", name)
+
+
+def _platform(request: flask.Request, services: Container) -> Caller:
+    if not _matches(request.headers.get("X-Pledge-Internal", ""), [services.internal_secret]):
+        raise Unauthenticated("only the platform itself calls this")
+    return Caller("internal")
+
+
+def _bearer(sent: str | None) -> str:
+    scheme, _, token = (sent or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _matches(token: str, right: Sequence[str]) -> bool:
+    # every key is compared, in constant time each; an empty one never matches
+    found = [hmac.compare_digest(token.encode("utf-8", "replace"), key.encode()) for key in right if key]
+    return bool(token) and any(found)

@@ -1,0 +1,254 @@
+"""What every edge shares: find the route, read the body, ask who calls, run one use case, answer or explain.
+
+An edge is a list of routes. It accepts its paths with or without its own name in front: the functions address strips it,
+a load balancer and the local server do not. Failures become RFC 9457 problems here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from urllib.parse import parse_qsl
+
+import flask
+import msgspec
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.routing import Map, MapAdapter, Rule
+
+from infra.container import Container, container_of
+from infra.http import log
+from infra.http.answers import JSON, Answer, cors_headers, json_answer, preflight, problem_answer
+from infra.http.callers import Caller, caller_of
+from shared.failures import BadInput, Missing, Refused, TooLarge, TryAgain
+
+Who = Literal["anyone", "website", "operator", "internal"]
+FORM = "application/x-www-form-urlencoded"
+MOST_BYTES = 64 * 1024
+MOST_DRAINED = 64 * 1024 * 1024
+B = TypeVar("B")
+
+
+class Route(NamedTuple):
+    """One call of the contract. `who`: the least a caller must be. `form`: pages may post it urlencoded."""
+
+    method: str
+    path: str
+    handler: Callable[..., Answer]
+    summary: str
+    body: type[Any] | None
+    answers: type[Any] | None
+    status: int
+    who: Who
+    browser: bool
+    form: bool
+    most_bytes: int
+
+
+class Call(Generic[B]):
+    """One request, parsed. `body` is a checked value of the route's type (None where a body is optional and absent)."""
+
+    __slots__ = ("body", "caller", "path", "request", "services")
+
+    def __init__(
+        self, request: flask.Request, services: Container, path: Mapping[str, str], caller: Caller, body: B
+    ) -> None:
+        self.request = request
+        self.services = services
+        self.path = path
+        self.caller = caller
+        self.body = body
+
+    def query(self, name: str) -> str | None:
+        """Return one query parameter."""
+        return self.request.args.get(name)
+
+    def required(self, name: str) -> str:
+        """Return one query parameter, or refuse by its name."""
+        value = self.request.args.get(name)
+        if not value:
+            raise BadInput("is needed in the query", name)
+        return value
+
+    def wants_page(self) -> bool:
+        """Tell whether a person's browser asks: pages and JSON share addresses."""
+        return wants_page(self.request)
+
+
+def wants_page(request: flask.Request) -> bool:
+    """Tell whether the caller prefers HTML. `*/*` is a program."""
+    if "text/html" not in request.headers.get("Accept", ""):
+        return False
+    return request.accept_mimetypes.best_match([JSON, "text/html"]) == "text/html"
+
+
+class Edge:
+    """One deployed function's routes; calling it answers a request."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.routes: list[Route] = []
+        self._adapter: MapAdapter | None = None
+
+    def route(
+        self,
+        method: str,
+        path: str,
+        summary: str,
+        *,
+        body: type[Any] | None = None,
+        answers: type[Any] | None = None,
+        status: int = 200,
+        who: Who = "anyone",
+        browser: bool = False,
+        form: bool = False,
+        most_bytes: int = MOST_BYTES,
+    ) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
+        """Add a call. Paths are werkzeug rules without the edge's own name; `/` is the edge itself."""
+
+        def add(handler: Callable[..., Answer]) -> Callable[..., Answer]:
+            self.routes.append(
+                Route(method, path, handler, summary, body, answers, status, who, browser, form, most_bytes)
+            )
+            return handler
+
+        return add
+
+    def __call__(self, request: flask.Request) -> flask.Response:
+        """Answer one request; never raises, and never shows an exception's text."""
+        services = container_of(flask.current_app)
+        try:
+            if request.method == "OPTIONS":
+                return preflight(request, services.website_origins)
+            route, values = self._match(request)
+            answer = self._run(route, values, request, services)
+        except Refused as refusal:
+            answer = problem_answer(refusal, wants_page(request), services)
+        except TryAgain as trouble:
+            log.event("unavailable", self.name, code=trouble.code)
+            answer = problem_answer(_Unavailable("try again in a moment"), wants_page(request), services)
+        except HTTPException as error:
+            answer = problem_answer(_http_problem(error), wants_page(request), services)
+        except Exception as error:  # noqa: BLE001 - the last line: nothing of it may reach the caller
+            log.event("crashed", self.name, code=type(error).__name__, frames=_frames(error))
+            answer = problem_answer(_Broken("this failed on our side and was reported"), wants_page(request), services)
+        origin = request.headers.get("Origin")
+        if origin is not None:
+            answer.headers.extend(cors_headers(origin, services.website_origins))
+        return answer
+
+    def _run(
+        self, route: Route, values: Mapping[str, str], request: flask.Request, services: Container
+    ) -> flask.Response:
+        # the body is read first: a connection closed on unread bytes loses the answer
+        raw = _read(request, route.most_bytes)
+        caller = caller_of(request, services, route.who)
+        body = _parse(route, raw, request) if route.body is not None else None
+        return json_answer(route.handler(Call(request, services, values, caller, body)), route.status)
+
+    def _match(self, request: flask.Request) -> tuple[Route, Mapping[str, str]]:
+        if self._adapter is None:
+            rules = [Rule(route.path, methods=[route.method], endpoint=route) for route in self.routes]
+            self._adapter = Map(rules, strict_slashes=False, merge_slashes=False).bind("")
+        try:
+            return self._adapter.match(self._own_path(request.path), request.method)
+        except MethodNotAllowed as error:
+            raise _MethodRefused(", ".join(error.valid_methods or ())) from None
+        except NotFound:
+            raise Missing("there is nothing at this address") from None
+
+    def _own_path(self, path: str) -> str:
+        prefix = f"/{self.name}"
+        if path == prefix or path.startswith(prefix + "/"):
+            path = path[len(prefix) :]
+        return path or "/"
+
+
+class _MethodRefused(Refused):
+    status = 405
+    title = "That method is not for this address"
+
+
+class _Unavailable(Refused):
+    status = 503
+    title = "Not possible at this moment"
+
+
+class _Broken(Refused):
+    status = 500
+    title = "Something went wrong"
+
+
+def _http_problem(error: HTTPException) -> Refused:
+    # only werkzeug's own parsing raises these; its texts may repeat what was sent
+    return BadInput("the request could not be read")
+
+
+def _frames(error: Exception) -> list[str]:
+    """Return where it happened, without the exception's text or any value."""
+    return [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+
+
+def _read(request: flask.Request, most: int) -> bytes:
+    if request.method in {"GET", "HEAD"}:
+        return b""
+    length = request.content_length
+    if length is None or length <= most:
+        raw = request.stream.read(most + 1)
+        if len(raw) <= most:
+            return raw
+    drained = 0
+    while drained < MOST_DRAINED and (chunk := request.stream.read(65536)):
+        drained += len(chunk)
+    raise TooLarge(f"at most {most} bytes")
+
+
+def _parse(route: Route, raw: bytes, request: flask.Request) -> Any:
+    kind = request.mimetype
+    if route.form and kind == FORM:
+        return _from_form(route, raw)
+    if not raw and type(None) in getattr(route.body, "__args__", ()):
+        return None
+    if kind != JSON:
+        raise BadInput(f"send {JSON}", "Content-Type")
+    try:
+        return _decoder(route).decode(raw)
+    except msgspec.ValidationError as error:
+        raise _invalid(error) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise BadInput("the body is not valid JSON") from None
+
+
+def _from_form(route: Route, raw: bytes) -> Any:
+    try:
+        pairs = parse_qsl(raw.decode(), keep_blank_values=False, max_num_fields=100)
+    except (UnicodeDecodeError, ValueError):
+        raise BadInput("the form could not be read") from None
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    flat = {name: several[0] if len(several) == 1 else several for name, several in values.items()}
+    try:
+        return msgspec.convert(flat, route.body, strict=False)
+    except msgspec.ValidationError as error:
+        raise _invalid(error) from None
+
+
+_decoders: dict[int, msgspec.json.Decoder[Any]] = {}
+
+
+def _decoder(route: Route) -> msgspec.json.Decoder[Any]:
+    key = id(route.body)
+    if key not in _decoders:
+        _decoders[key] = msgspec.json.Decoder(route.body)
+    return _decoders[key]
+
+
+def _invalid(error: msgspec.ValidationError) -> BadInput:
+    """Split msgspec's `rule - at $.field`; an unknown field's name stands inside the rule."""
+    rule, _, place = str(error).partition(" - at ")
+    field = place.strip("`").removeprefix("$").lstrip(".")
+    named = rule.split("`")
+    if "unknown field" in rule or "missing required field" in rule:
+        field = f"{field}.{named[1]}".lstrip(".")
+    return BadInput(rule, field or None)

@@ -1,0 +1,16 @@
+"""Logs: one JSON line each, as Cloud Logging reads them. Ids, codes and counts only; never a person's data."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import msgspec
+
+SEVERITY = {"crashed": "ERROR", "unavailable": "WARNING", "work_failed": "ERROR", "work_postponed": "WARNING"}
+
+
+def event(name: str, function: str, **facts: Any) -> None:
+    """Write one line to standard error."""
+    line = {"severity": SEVERITY.get(name, "INFO"), "event": name, "function": function, **facts}
+    sys.stderr.write(msgspec.json.encode(line).decode() + "\n")

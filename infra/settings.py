@@ -1,0 +1,110 @@
+"""Settings by environment. The only place that reads them; each is resolved when first asked for."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from shared.failures import Misconfigured
+
+SAMPLES = Path(__file__).parent / "local" / "samples"
+
+
+class Settings:
+    """The environment, with what the embedded runtime generates where something is absent."""
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        self._environment = environment
+
+    def text(self, name: str) -> str | None:
+        """Return a setting, None when absent or empty."""
+        return self._environment.get(name) or None
+
+    def listed(self, name: str) -> list[str]:
+        """Return a comma-separated setting."""
+        return [part.strip() for part in (self.text(name) or "").split(",") if part.strip()]
+
+    @cached_property
+    def runtime(self) -> str:
+        """Return `local` or `gcp`."""
+        runtime = self.text("RUNTIME") or "local"
+        if runtime not in {"local", "gcp"}:
+            raise Misconfigured("RUNTIME: local or gcp")
+        return runtime
+
+    @cached_property
+    def port(self) -> int:
+        """Return the main port."""
+        return int(self.text("PORT") or 8080)
+
+    @cached_property
+    def data_dir(self) -> Path:
+        """Return the folder that holds everything of the embedded runtime."""
+        folder = Path(self.text("DATA_DIR") or ".pledge")
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
+    @cached_property
+    def base_url(self) -> str:
+        """Return where our pages are, without a slash at the end."""
+        return (self.text("PUBLIC_BASE_URL") or f"http://127.0.0.1:{self.port}").rstrip("/")
+
+    def secret(self, name: str, file: str) -> str:
+        """Return a secret setting; the embedded runtime generates and keeps one."""
+        return self.text(name) or self._generated(name, file, lambda: secrets.token_urlsafe(24))
+
+    def _generated(self, name: str, file: str, make: Callable[[], str]) -> str:
+        if self.runtime != "local":
+            raise Misconfigured(f"{name} is not set")
+        path = self.data_dir / file
+        if not path.exists():
+            _write_private(path, make())
+        return path.read_text().strip()
+
+    def yaml(self, name: str) -> Any:
+        """Return a YAML setting, parsed; the embedded runtime starts from our sample."""
+        path = Path(self.text(name) or self.data_dir / f"{name.lower().replace('_', '-')}.yaml")
+        if not path.exists():
+            if self.text(name) or self.runtime != "local":
+                raise Misconfigured(f"{name}: there is no such file")
+            _write_private(path, (SAMPLES / path.name).read_text())
+        try:
+            return yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+        except yaml.YAMLError as error:
+            raise Misconfigured(f"{name}: not YAML") from error
+
+    def vendor_base(self, name: str) -> str | None:
+        """Return a vendor's base URL. Refused unless loopback under the local runtime: a test can never reach a vendor."""
+        base = self.text(name)
+        if self.runtime == "local" and not _loopback(base or ""):
+            raise Misconfigured(f"{name}: only a loopback address is allowed under RUNTIME=local")
+        return base
+
+
+def _loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _write_private(path: Path, text: str) -> None:
+    # written aside and linked: two functions starting at once must end with the same one
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        pass
+    finally:
+        aside.unlink()

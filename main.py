@@ -1,0 +1,76 @@
+"""The deployed functions, by name, and nothing else: this file is executed once for each of them.
+
+Each imports its own edge when first called, so that a function starts with only what it uses.
+"""
+
+from flask import Request, Response
+
+
+def policy(request: Request) -> Response:
+    """§1, §8, §9: notices, versions, annex."""
+    from functions.policy import edge
+
+    return edge(request)
+
+
+def consents(request: Request) -> Response:
+    """§2: consent, recorded."""
+    from functions.consents import edge
+
+    return edge(request)
+
+
+def requests(request: Request) -> Response:
+    """§4, §5: a person's requests."""
+    from functions.requests import edge
+
+    return edge(request)
+
+
+def subjects(request: Request) -> Response:
+    """Who is who, from the website's server."""
+    from functions.subjects import edge
+
+    return edge(request)
+
+
+def operator(request: Request) -> Response:
+    """The operator's calls."""
+    from functions.operator import edge
+
+    return edge(request)
+
+
+def site(request: Request) -> Response:
+    """Keys, description, front page."""
+    from functions.site import edge
+
+    return edge(request)
+
+
+def work(request: Request) -> Response:
+    """One work item; internal."""
+    from functions.work import edge
+
+    return edge(request)
+
+
+def sweep(request: Request) -> Response:
+    """What is due; internal."""
+    from functions.sweep import edge
+
+    return edge(request)
+
+
+def deadlines(request: Request) -> Response:
+    """The watchdog; internal."""
+    from functions.deadlines import edge
+
+    return edge(request)
+
+
+def retention(request: Request) -> Response:
+    """What has expired; internal."""
+    from functions.retention import edge
+
+    return edge(request)

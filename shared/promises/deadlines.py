@@ -1,0 +1,73 @@
+"""§4: within 14 days. A watchdog apart from the worker: it reads only the clocks, and a stuck worker cannot silence it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from shared import attention
+from shared.case import Case
+from shared.ports import Services
+from shared.promises.erasure import UNSETTLED
+from shared.records import WATCHED_REQUESTS
+from shared.store import Conflict
+from shared.times import rfc3339
+
+WARNINGS: tuple[tuple[str, timedelta], ...] = (
+    ("4_days_left", timedelta(days=4)),
+    ("2_days_left", timedelta(days=2)),
+    ("1_day_left", timedelta(days=1)),
+    ("breached", timedelta(0)),
+)
+
+
+def due_warnings(left: timedelta, given: list[str]) -> list[str]:
+    """Return the warnings that are due with so much time left and were not given yet."""
+    return [name for name, before in WARNINGS if left <= before and name not in given]
+
+
+def watch(services: Services) -> dict[str, int]:
+    """Warn of every open request that nears its date, once for each warning; raise an incident on a breach."""
+    now = services.clock.now()
+    warned, last = 0, None
+    while page := services.store.query(WATCHED_REQUESTS, True, at_most=now + WARNINGS[0][1], after=last):
+        for stored in page:
+            if due_warnings(stored.record.watch_by - now, stored.record.warned):
+                warned += _warn(services, stored.id, now)
+        last = page[-1]
+    return {"warned": warned}
+
+
+def _warn(services: Services, request_id: str, now: datetime) -> int:
+    case = Case.read(services, request_id)
+    names = due_warnings(case.record.watch_by - now, case.record.warned)
+    for name in names:
+        case.note("deadline", warning=name, by=rfc3339(case.record.watch_by))
+    case.set(warned=[*case.record.warned, *names])
+    if case.record.status == "unverified":
+        _unconfirmed_is_no_breach(case, names)
+    else:
+        _raise(case, names, now)
+    try:
+        case.commit()
+    except Conflict:
+        # it moved this very moment; the next run looks again
+        return 0
+    return len(names)
+
+
+def _unconfirmed_is_no_breach(case: Case, names: list[str]) -> None:
+    # a request nobody confirmed is answered three days before its month ends; only its lack of an answer is late
+    if "2_days_left" in names or "breached" in names:
+        case.also(*attention.raised("unanswered", case.id, case.now, names[-1]))
+
+
+def _raise(case: Case, names: list[str], now: datetime) -> None:
+    case.also(*attention.raised("deadline_near", case.id, now, names[-1]))
+    if len(case.record.accounts) > 1 and case.record.chosen_at is None:
+        case.also(*attention.raised("accounts_not_chosen", case.id, now))
+    if "2_days_left" in names:
+        for name, step in case.record.steps.items():
+            if step.outcome in UNSETTLED:
+                case.also(*attention.raised("step_late", case.id, now, step.problem, subprocessor=name))
+    if "breached" in names:
+        case.also(*attention.incident("deadline_breached", case.id, now))

@@ -1,0 +1,34 @@
+"""The words each mail of a request is given. Links act only on POST: each opens a page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.case import Case
+from shared.promises import statement
+
+COMMON = ("right", "received_at", "promise_by", "statutory_by", "begins_at")
+
+
+def words(case: Case, template: str, label: str) -> dict[str, Any]:
+    """Return what a template is filled with, for one address of the request."""
+    record, tokens = case.record, case.envelope.tokens
+    page = f"{case.services.base_url}/requests/{case.id}"
+    given: dict[str, Any] = {name: getattr(record, name) for name in COMMON}
+    given["new_request_url"] = f"{case.services.base_url}/requests/new"
+    given["reason"] = case.envelope.reason or ""
+    if template in {"request_confirm", "request_reminder"}:
+        key = next(key for key in record.keys.values() if key.opens == "confirm")
+        given |= {"link": f"{page}/confirm?t={tokens['confirm']}", "expires_at": key.expires_at}
+    if template in {"request_verified", "request_notice"}:
+        cancel = tokens.get(f"cancel:{label}")
+        given["cancel_link"] = f"{page}/cancel?t={cancel}" if cancel else None
+        given["choose"] = len(record.accounts) > 1 and record.chosen_at is None
+    if template in {"request_verified", "request_closing"}:
+        given["status_url"] = f"{page}?key={tokens['view']}"
+    if template == "request_closing":
+        given |= statement.lines_for_mail(case)
+        given["survives"] = [f"{one['what']}: {one['why']}" for one in statement.survives(case)]
+        given["not_connected"] = [f"{one['title']}: {one['why']}" for one in statement.not_connected(case)]
+        given["standing"] = statement.STANDING
+    return given

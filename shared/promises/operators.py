@@ -1,0 +1,342 @@
+"""What the person who answers the privacy mailbox may do. Every act is an entry of evidence with who did it.
+
+Where two operators exist, an erasure that rests on an operator's own verification needs the second one (TRUTH §2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from shared import identity, ledger
+from shared.case import Case
+from shared.failures import BadInput, Missing, NotYet, Stale
+from shared.ports import Services
+from shared.promises import erasure, people, requests
+from shared.promises.erasure import ENDED, UNSETTLED
+from shared.promises.statement import not_connected, view
+from shared.records import (
+    ALL_ATTENTION,
+    ALL_EVIDENCE,
+    ALL_REQUESTS,
+    REQUESTS_BY_STATUS,
+    LedgerEntry,
+    Request,
+    Right,
+    Status,
+)
+from shared.store import Stored, persist
+from shared.times import plus, rfc3339
+
+PAGE = 50
+LONGEST_REASON = 4000
+
+
+class Entered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A request that came by phone, post or in person. `proof`: what proof of identity was seen."""
+
+    channel: str
+    received_at: datetime
+    right: Right
+    email: str | None = None
+    user_id: str | None = None
+    proof: str | None = None
+    on_behalf_of: str | None = None
+    locale: str | None = None
+
+
+class Act(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An operator's act and its reason. `accounts`: which of several, when verifying."""
+
+    reason: str
+    proof: str | None = None
+    accounts: list[int] | None = None
+    evidence: str | None = None
+
+
+def listed(services: Services, status: Status | None, *, overdue: bool, cursor: str | None) -> dict[str, Any]:
+    """Return a page of requests, `{requests, cursor?}`."""
+    after: Stored[Request] | None = None
+    if cursor is not None and (after := services.store.get(Request, cursor)) is None:
+        raise BadInput("is not a cursor given here", "cursor")
+    if status:
+        page = services.store.query(REQUESTS_BY_STATUS, status, after=after, limit=PAGE)
+    else:
+        page = services.store.query(ALL_REQUESTS, after=after, limit=PAGE)
+    now = services.clock.now()
+    shown = [one for one in page if not overdue or (one.record.open and one.record.watch_by < now)]
+    answer: dict[str, Any] = {"requests": [view(Case(services, one.id, one.record, one)) for one in shown]}
+    return answer | ({"cursor": page[-1].id} if len(page) == PAGE else {})
+
+
+def shown(services: Services, request_id: str) -> dict[str, Any]:
+    """Return one request with what only an operator needs."""
+    case = Case.read(services, request_id)
+    record = case.record
+    mails = {name: msgspec.to_builtins(mailing) for name, mailing in record.mails.items()}
+    problems = {name: step.problem for name, step in record.steps.items() if step.problem}
+    extra = {
+        "channel": record.channel,
+        "accounts": requests.accounts_of(case),
+        "mails": mails,
+        "problems": problems,
+        "warned": record.warned,
+        "joined": record.joined,
+        "second_needed_from": record.second_needed_from,
+        "not_connected": not_connected(case),
+    }
+    return view(case) | extra
+
+
+def enter(services: Services, said: Entered, by: str) -> dict[str, Any]:
+    """Enter a request for somebody. With `proof` it is verified, by one operator or the first of two."""
+    if said.right not in requests.READY:
+        raise NotYet(f"{said.right} is not available yet", "right")
+    if (said.email is None) == (said.user_id is None):
+        raise BadInput("either email or user_id", "email")
+    now = services.clock.now()
+    if said.received_at.tzinfo is None or said.received_at > now:
+        raise BadInput("when it arrived, RFC 3339 with its zone, not in the future", "received_at")
+    email = identity.address(said.email) if said.email else None
+    user_id = identity.user_id(said.user_id) if said.user_id else None
+    case = requests.new_case(
+        services, said.right, _channel(said.channel), identity.locale(said.locale), said.received_at.replace(microsecond=0)
+    )
+    case.note("entered", private=said.on_behalf_of, by=by)
+    if email:
+        requests.take_address(case, email, None)
+    else:
+        case.envelope.tokens["user_id"] = user_id or ""
+        case.set(lookup=services.vault.keyed(f"evidence:{now.year}", user_id or ""))
+    if said.proof:
+        _verified_by(case, by, said.proof, None)
+    case.commit()
+    return {"request_id": case.id, "status": case.record.status}
+
+
+def _channel(raw: str) -> str:
+    if not 1 <= len(raw) <= 40 or not raw.replace("_", "").replace("-", "").isalnum():
+        raise BadInput("one word such as phone, post or in_person", "channel")
+    return raw
+
+
+def act(services: Services, request_id: str, decide: Callable[[Case], None]) -> dict[str, Any]:
+    """Read a request, let the operator's act decide, commit; return the request. Raises Missing, Stale."""
+
+    def attempt(_look: bool) -> dict[str, Any]:  # noqa: FBT001
+        case = Case.read(services, request_id)
+        decide(case)
+        case.commit()
+        return view(case)
+
+    return persist(attempt)
+
+
+def _reason(said: Act) -> str:
+    if not 1 <= len(said.reason.strip()) <= LONGEST_REASON:
+        raise BadInput(f"1 to {LONGEST_REASON} characters", "reason")
+    return said.reason
+
+
+def verify(said: Act, by: str) -> Callable[[Case], None]:
+    """Verify by proof an operator has seen."""
+
+    def decide(case: Case) -> None:
+        if case.record.status != "unverified":
+            raise Stale("only a request that waits for confirmation can be verified")
+        _verified_by(case, by, said.proof or _reason(said), said.accounts)
+
+    return decide
+
+
+def _verified_by(case: Case, by: str, proof: str, accounts: Sequence[int] | None) -> None:
+    first = case.record.second_needed_from
+    if len(case.services.operators) > 1 and first in {None, by}:
+        if first is None:
+            case.set(second_needed_from=by)
+            case.note("verification.first", private=proof, by=by)
+            return
+        raise Stale("a second operator must verify this too")
+    case.note("verification", private=proof, by=by)
+    _resume(case)
+    found = _found(case)
+    erasure.verify(case, found, proof="operator")
+    if accounts and len(case.record.accounts) > 1:
+        erasure.choose(case, accounts)
+
+
+def _resume(case: Case) -> None:
+    """End a pause: the statutory clock stood still while the person was asked who they are (Art. 12(6))."""
+    if case.record.paused_at is not None:
+        by = case.record.statutory_by + (case.now - case.record.paused_at)
+        case.set(paused_at=None, statutory_by=by, watch_by=by)
+
+
+def _found(case: Case) -> list[people.Found]:
+    user_id = case.envelope.tokens.pop("user_id", None)
+    case.envelope.tokens.pop("confirm", None)
+    if user_id is not None:
+        account = people.by_user(case.services, user_id)
+        return [account] if account else []
+    return people.by_address(case.services, case.envelope.addresses["a1"])
+
+
+def deny(said: Act, by: str) -> Callable[[Case], None]:
+    """Refuse, with reasons, and with where to complain (Art. 12(4))."""
+
+    def decide(case: Case) -> None:
+        if case.record.status in ENDED or case.record.begun_at is not None:
+            raise Stale("this request has begun or ended")
+        case.set(status="denied")
+        case.note("denied", private=_reason(said), by=by)
+        case.envelope.reason = said.reason
+        for label in case.envelope.addresses:
+            case.mail("request_denied", label)
+        case.also(*people.released(case.services, case.record.subjects, case.id))
+        erasure.close(case)
+
+    return decide
+
+
+def extend(said: Act, by: str) -> Callable[[Case], None]:
+    """Take two more months, with reasons told inside the first (Art. 12(3)). The promised 14 days stay."""
+
+    def decide(case: Case) -> None:
+        if not case.record.open or case.record.extended_at is not None:
+            raise Stale("this request has ended or was extended already")
+        if case.now >= case.record.statutory_by:
+            raise Stale("the first month is over")
+        by_date = plus(case.record.statutory_by, "P2M")
+        watch_by = min(by_date, case.record.promise_by or by_date)
+        case.set(extended_at=case.now, statutory_by=by_date, watch_by=watch_by)
+        case.note("extended", private=_reason(said), by=by, statutory_by=by_date)
+        _tell(case, "request_extended", said.reason)
+
+    return decide
+
+
+def pause(said: Act, by: str) -> Callable[[Case], None]:
+    """Ask who the person is, at once, on a recorded and reasonable doubt (Art. 12(6)); the statutory clock waits."""
+
+    def decide(case: Case) -> None:
+        if case.record.status != "unverified" or case.record.paused_at is not None:
+            raise Stale("only a request that waits for confirmation can be paused, and once")
+        case.set(paused_at=case.now)
+        case.note("paused", private=_reason(said), by=by)
+        _tell(case, "request_paused", said.reason)
+
+    return decide
+
+
+def _tell(case: Case, template: str, reason: str) -> None:
+    case.envelope.reason = reason
+    for label in case.envelope.addresses:
+        case.mail(template, label)
+
+
+def retry(name: str, said: Act, by: str) -> Callable[[Case], None]:
+    """Try a failed step again."""
+
+    def decide(case: Case) -> None:
+        _failed_step(case, name)
+        erasure.retry(case, name, by, _reason(said))
+
+    return decide
+
+
+def resolve(name: str, said: Act, by: str) -> Callable[[Case], None]:
+    """Settle a failed step by hand, with evidence."""
+
+    def decide(case: Case) -> None:
+        _failed_step(case, name)
+        erasure.resolve(case, name, by, _reason(said), said.evidence)
+
+    return decide
+
+
+def _failed_step(case: Case, name: str) -> None:
+    step = case.record.steps.get(name)
+    if step is None:
+        raise Missing("this request has no such step", "subprocessor")
+    if step.outcome not in UNSETTLED:
+        raise Stale(f"this step is settled: {step.outcome}")
+
+
+def attention_list(services: Services) -> dict[str, Any]:
+    """Return what a person must look at, oldest first, and the subprocessors nobody is connected to."""
+    things = services.store.query(ALL_ATTENTION, limit=500)
+    items = [{"id": one.id, **msgspec.to_builtins(one.record)} for one in sorted(things, key=lambda one: one.record.since)]
+    for one in items:
+        one["request_id"] = one.pop("ref")
+    connected, not_used = set(services.connected), services.company.not_used
+    idle = [
+        {"name": one.name, "title": one.title, "note": "not connected: we sent it nothing"}
+        for one in services.annex
+        if one.name not in connected and one.name not in not_used
+    ]
+    return {"items": items, "not_connected": idle}
+
+
+def evidence(services: Services, stream: str) -> dict[str, Any]:
+    """Return one stream of evidence. Raises Missing."""
+    entries = ledger.stream_of(services.store, stream)
+    if not entries:
+        raise Missing("there is no such stream", "stream")
+    return {"stream": stream, "entries": [_entry(one.record) for one in entries]}
+
+
+def _entry(entry: LedgerEntry) -> dict[str, Any]:
+    return {
+        "seq": entry.seq,
+        "at": rfc3339(entry.at),
+        "kind": entry.kind,
+        "facts": entry.facts,
+        "has_private_words": entry.sealed is not None,
+        "previous": entry.previous,
+        "mac": entry.mac,
+    }
+
+
+def check_evidence(services: Services) -> dict[str, Any]:
+    """Walk every stream; return `{entries, intact, first_break?}`. A request's cut tail shows by its head."""
+    last: Stored[LedgerEntry] | None = None
+    tails: dict[str, str] = {}
+    count = 0
+    page: list[Stored[LedgerEntry]]
+    carried: list[Stored[LedgerEntry]] = []
+    while page := services.store.query(ALL_EVIDENCE, after=last, limit=500):
+        count += len(page)
+        broken = ledger.first_break(services.vault, [*carried, *page])
+        if broken:
+            return {"entries": count, "intact": False, "first_break": broken}
+        tails |= {one.record.stream: one.record.mac for one in page}
+        carried = _whole_tail(services, page)
+        last = page[-1]
+    cut = _cut_request(services, tails)
+    return {"entries": count, "intact": cut is None} | ({"first_break": cut} if cut else {})
+
+
+def _whole_tail(services: Services, page: Sequence[Stored[LedgerEntry]]) -> list[Stored[LedgerEntry]]:
+    """A stream cut by the page's end is read again from its start with the next page."""
+    stream = page[-1].record.stream
+    return [one for one in ledger.stream_of(services.store, stream) if one.id <= page[-1].id]
+
+
+def _cut_request(services: Services, tails: dict[str, str]) -> str | None:
+    last: Stored[Request] | None = None
+    while page := services.store.query(ALL_REQUESTS, after=last, limit=500):
+        for one in page:
+            # read again: the stream may have grown since it was walked
+            if tails.get(one.id) != one.record.head.mac and not _head_holds(services, one.id):
+                return one.id
+        last = page[-1]
+    return None
+
+
+def _head_holds(services: Services, request_id: str) -> bool:
+    stored = services.store.get(Request, request_id)
+    entries = ledger.stream_of(services.store, request_id)
+    return stored is None or bool(entries and entries[-1].record.mac == stored.record.head.mac)

@@ -1,0 +1,132 @@
+"""Whom a proven address leads to, and restricting them while their request runs (TRUTH §1, §2, §8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from shared import identity
+from shared.identity import Identifiers
+from shared.ports import Services
+from shared.records import Alias, Link, Subject, Suppression
+from shared.store import Change, Delete, Put, Stored, Update
+from shared.times import Clock
+
+
+@dataclass(frozen=True)
+class Found:
+    """A subject somebody's proof leads to."""
+
+    ref: str
+    stored: Stored[Subject]
+    known: Identifiers
+
+    @property
+    def is_account(self) -> bool:
+        """Tell whether it is an account; a mailbox belongs to whoever proves the address."""
+        return self.stored.record.kind == "account"
+
+
+def by_address(services: Services, email: str) -> list[Found]:
+    """Return the subjects that proof of an address opens, accounts first, in a stable order."""
+    found = [one for link in identity.followed(links_of(services, email)) if (one := by_ref(services, link.ref))]
+    return sorted(found, key=lambda one: (not one.is_account, one.stored.record.created_at, one.ref))
+
+
+def by_user(services: Services, user_id: str) -> Found | None:
+    """Return the account of a website's user id."""
+    alias = services.store.get(Alias, identity.alias(services.vault, "user", user_id))
+    return by_ref(services, alias.record.links[0].ref) if alias else None
+
+
+def by_ref(services: Services, ref: str) -> Found | None:
+    """Return a subject with its identifiers opened."""
+    stored = services.store.get(Subject, ref)
+    if stored is None:
+        return None
+    known = msgspec.convert(services.vault.unseal(f"subjects/{ref}", stored.record.sealed), Identifiers)
+    return Found(ref, stored, known)
+
+
+def links_of(services: Services, email: str) -> list[Link]:
+    """Return every link of an address, followed or not."""
+    alias = services.store.get(Alias, identity.alias(services.vault, "email", email))
+    return alias.record.links if alias else []
+
+
+def own_and_shared(services: Services, found: list[Found], asked: str | None) -> tuple[list[str], list[str]]:
+    """Split the addresses into those that are these subjects' alone and those another account still uses.
+
+    An address whose link is no longer followed has become somebody else's: it is in neither.
+    """
+    refs = {one.ref for one in found}
+    own: list[str] = []
+    shared: list[str] = []
+    for email in dict.fromkeys([*([asked] if asked else []), *(one for each in found for one in each.known.addresses)]):
+        links = links_of(services, email)
+        followed = {link.ref for link in identity.followed(links)}
+        if email != asked and not followed & refs:
+            continue
+        others = [link for link in links if link.kind == "account" and link.ref not in refs and link.replaced_at is None]
+        (shared if others else own).append(email)
+    return own, shared
+
+
+def notice_addresses(services: Services, found: list[Found], clock: Clock) -> list[str]:
+    """Return every address of these subjects that must hear of a verified request."""
+    now = clock.now()
+    addresses = dict.fromkeys(email for each in found for email in each.known.addresses)
+    refs = {one.ref for one in found}
+    return [
+        email
+        for email in addresses
+        if any(link.ref in refs and identity.lately_current(link, now) for link in links_of(services, email))
+    ]
+
+
+def freshly_changed(services: Services, found: list[Found]) -> bool:
+    """Tell whether any of these subjects has an address that replaced another in the last 14 days."""
+    refs = {one.ref for one in found}
+    links = [link for each in found for email in each.known.addresses for link in links_of(services, email)]
+    return identity.freshly_changed([link for link in links if link.ref in refs], services.clock.now())
+
+
+def restricted(found: list[Found], request_id: str) -> list[Change]:
+    """Return the changes that stop processing for a request."""
+    return [
+        Update(one.stored, msgspec.structs.replace(one.stored.record, restricted_by=[*before, request_id]))
+        for one in found
+        if request_id not in (before := one.stored.record.restricted_by)
+    ]
+
+
+def released(services: Services, refs: list[str], request_id: str) -> list[Change]:
+    """Return the changes that lift a request's restriction where the subject still exists."""
+    found = [one for ref in refs if (one := by_ref(services, ref))]
+    return [
+        Update(one.stored, msgspec.structs.replace(one.stored.record, restricted_by=without))
+        for one in found
+        if (without := [each for each in one.stored.record.restricted_by if each != request_id])
+        != one.stored.record.restricted_by
+    ]
+
+
+def silenced(services: Services, addresses: list[str], request_id: str) -> dict[str, Change]:
+    """Return, by id, the changes that stop all but service mail to these addresses while a request runs."""
+    now = services.clock.now()
+    stop = Suppression(reason="erasure", since=now, request=request_id)
+    return {key: Put(key, stop) for one in addresses if (key := identity.suppression(services.vault, one, "erasure"))}
+
+
+def unsilenced(services: Services, ids: list[str], request_id: str) -> list[Change]:
+    """Return the changes that end a request's own suppressions; another request's stay."""
+    held = [stored for key in ids if (stored := services.store.get(Suppression, key))]
+    return [Delete(Suppression, one.id, one.version) for one in held if one.record.request == request_id]
+
+
+def objected(services: Services, addresses: list[str]) -> bool:
+    """Tell whether the holder of any of these addresses objected to marketing."""
+    ids = [identity.suppression(services.vault, email, "marketing") for email in addresses]
+    found = [services.store.get(Suppression, one) for one in ids]
+    return any(one is not None and one.record.reason == "objection" for one in found)

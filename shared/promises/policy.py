@@ -1,0 +1,209 @@
+"""§8, §9: the policy is published as versions; each keeps its text, its hash, and the purposes and annex as they stood.
+
+What a person was shown can be proved later because a version, once published, never changes.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Literal
+
+import msgspec
+
+from shared import ledger
+from shared.annex import Subprocessor
+from shared.company import Company, Purpose
+from shared.failures import BadInput, Missing, Stale
+from shared.ports import Services
+from shared.records import InForce, Policy
+from shared.store import Change, Conflict, Create, Stored, Update
+from shared.times import rfc3339
+from shared.vault import canonical
+
+IN_FORCE = "policy"
+VERSION = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+STREAM = "policy"
+RESERVED = frozenset({"notice", "subprocessors"})
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A version to publish. `changes`: purposes it changes (None = all, when material)."""
+
+    text: str
+    version: str | None = None
+    title: str | None = None
+    summary: str = ""
+    material: bool = True
+    changes: list[str] | None = None
+    effective_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published version and its record."""
+
+    version: str
+    policy: Policy
+
+    def purposes(self) -> list[Purpose]:
+        """Return the purposes as they stood when it was published."""
+        return msgspec.convert(self.policy.catalogue["purposes"], list[Purpose])
+
+    def changed_since(self, version: str, purpose: str) -> bool:
+        """Tell whether a purpose was materially changed after that version was published."""
+        history = self.policy.history
+        return version not in history or history.index(version) < self.policy.changed_at.get(purpose, 0)
+
+
+def canonical_text(raw: str) -> str:
+    """Return the text whose hash is kept: NFC, LF, no trailing blanks, one newline at the end."""
+    text = unicodedata.normalize("NFC", raw.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff"))
+    return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n") + "\n"
+
+
+def text_hash(text: str) -> str:
+    """Return the SHA-256 of a canonical text, hexadecimal."""
+    return sha256(text.encode()).hexdigest()
+
+
+def title_of(text: str) -> str:
+    """Return the first heading, or the first line."""
+    first = next((line for line in text.split("\n") if line.strip()), "Privacy policy")
+    return first.lstrip("# ").strip()[:200]
+
+
+def catalogue(company: Company, annex: Sequence[Subprocessor]) -> dict[str, Any]:
+    """Return what a version promises beside its text: purposes, recipients, controller. JSON-able."""
+    described = {
+        "controller": {"name": company.name, "address": company.address, "contact": company.contact},
+        "authority": company.authority,
+        "minimum_age": company.minimum_age,
+        "purposes": company.purposes,
+        "annex": list(annex),
+    }
+    return msgspec.json.decode(msgspec.json.encode(described), type=dict[str, Any])
+
+
+def publish(services: Services, draft: Draft, by: str) -> Published:
+    """Publish a version: record, pointer and evidence in one commit.
+
+    Raises BadInput (empty text, malformed version, unknown purposes), Stale (version taken, or published meanwhile).
+    """
+    now = services.clock.now()
+    pointer = services.store.get(InForce, IN_FORCE)
+    history = pointer.record.history if pointer else []
+    version = draft.version or _dated(now, history)
+    if not VERSION.fullmatch(version) or version in RESERVED:
+        raise BadInput("1 to 64 of A-Z a-z 0-9 . _ -, without '..'", "version")
+    earlier = read(services, pointer.record.version).policy if pointer else None
+    policy = _record(services, draft, by, now, [*history, version], earlier)
+    try:
+        services.commit(_publication(services, version, policy, pointer, now))
+    except Conflict:
+        raise Stale("this version exists, or another was published meanwhile", "version") from None
+    return Published(version, policy)
+
+
+def _record(  # noqa: PLR0913
+    services: Services, draft: Draft, by: str, now: datetime, history: list[str], earlier: Policy | None
+) -> Policy:
+    text = canonical_text(draft.text)
+    if not text.strip():
+        raise BadInput("the policy has no text", "text")
+    for name in draft.changes or []:
+        if services.company.purpose(name) is None:
+            raise BadInput(f"{name} is not one of the company's purposes", "changes")
+    described = catalogue(services.company, services.annex)
+    return Policy(
+        hash=text_hash(text),
+        text=text,
+        title=draft.title or title_of(text),
+        summary=draft.summary,
+        material=draft.material,
+        changes=draft.changes,
+        published_at=now,
+        effective_at=draft.effective_at or now,
+        published_by=by,
+        catalogue=described,
+        catalogue_hash=sha256(canonical(described)).hexdigest(),
+        history=history,
+        changed_at=_changed(services.company, draft, earlier, len(history) - 1),
+    )
+
+
+def _changed(company: Company, draft: Draft, earlier: Policy | None, place: int) -> dict[str, int]:
+    if earlier is None:
+        return {}
+    names = draft.changes if draft.changes is not None else [purpose.name for purpose in company.purposes]
+    return earlier.changed_at | (dict.fromkeys(names, place) if draft.material else {})
+
+
+def _dated(now: datetime, history: Sequence[str]) -> str:
+    day = now.date().isoformat()
+    return next(name for name in (day, *(f"{day}.{n}" for n in range(2, 1000))) if name not in history)
+
+
+def _publication(
+    services: Services, version: str, policy: Policy, pointer: Stored[InForce] | None, now: datetime
+) -> list[Change]:
+    facts = {
+        "version": version,
+        "hash": policy.hash,
+        "catalogue": policy.catalogue_hash,
+        "material": policy.material,
+        "changes": policy.changes,
+        "by": policy.published_by,
+        "effective_at": rfc3339(policy.effective_at),
+    }
+    head = pointer.record.head if pointer else None
+    entry, head = ledger.append(services.vault, head, STREAM, now, "policy.published", facts)
+    after = InForce(version=version, head=head, history=policy.history)
+    move: Change = Update(pointer, after) if pointer else Create(IN_FORCE, after)
+    return [Create(version, policy), move, entry]
+
+
+def read(services: Services, version: str) -> Published:
+    """Return a published version, or refuse with 404."""
+    stored = services.store.get(Policy, version) if VERSION.fullmatch(version) else None
+    if stored is None:
+        raise Missing("there is no such version", "version")
+    return Published(version, stored.record)
+
+
+def effective(services: Services, current: Published, now: datetime) -> tuple[Published, Published | None]:
+    """Return the version in effect at `now` and, where the newest takes effect later, that one as upcoming."""
+    if current.policy.effective_at <= now:
+        return current, None
+    pointer = services.store.get(InForce, IN_FORCE)
+    for version in reversed(pointer.record.history if pointer else []):
+        older = read(services, version)
+        if older.policy.effective_at <= now:
+            return older, current
+    return current, None
+
+
+class Piece(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A run of a diff: words as they were and as they are."""
+
+    op: Literal["equal", "insert", "delete", "replace"]
+    old: str = ""
+    new: str = ""
+
+
+def difference(old: str, new: str) -> list[Piece]:
+    """Compare two texts word by word, keeping the line breaks."""
+    before, after = _words(old), _words(new)
+    matcher = difflib.SequenceMatcher(a=before, b=after, autojunk=False)
+    return [
+        Piece(op=op, old="".join(before[a:b]), new="".join(after[c:d])) for op, a, b, c, d in matcher.get_opcodes()
+    ]
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\S+|\n|[^\S\n]+", text)

@@ -1,0 +1,347 @@
+"""§5.1: a person asks for a right, proves the mailbox, and follows what becomes of it.
+
+Intake never looks the person up: one commit, the same for everybody, so that neither answer nor time tells whether an
+address is known. Proof of the mailbox mints a new key for whoever holds it; the filer's own link opens nothing from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import msgspec
+
+from shared import attention, identity, throttle, work
+from shared.case import NO_HEAD, Case
+from shared.failures import BadInput, Missing, NotYet, Stale
+from shared.ports import Services
+from shared.promises import erasure, people
+from shared.records import Key, Request, Right
+from shared.store import persist
+from shared.times import statutory_month
+from shared.vault import new_id, token_hash
+
+READY: frozenset[str] = frozenset({"erasure"})
+SIGN_IN_IS_RECENT = timedelta(hours=1)
+CLOCKS_DIFFER_BY = timedelta(minutes=5)
+LONGEST_DETAILS = 4000
+REMINDERS = (timedelta(days=7), timedelta(days=14))
+ANSWERED_BEFORE = timedelta(days=3)
+REMIND = "request.remind"
+T = TypeVar("T")
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A request. Browsers send `email`; the website's server may send `user_id`, `verified` and `auth_time` instead."""
+
+    right: Right
+    email: str | None = None
+    scope: str | None = None
+    details: str | None = None
+    corrections: dict[str, str] | None = None
+    locale: str | None = None
+    user_id: str | None = None
+    verified: bool = False
+    auth_time: datetime | None = None
+
+
+# --- intake ----------------------------------------------------------------------------------------------------------
+
+
+def open_request(services: Services, asked: Asked, *, server: bool) -> dict[str, Any]:
+    """Take a request; return `{request_id, status, status_url?}`.
+
+    Raises BadInput by field, NotYet for a right that is not built yet, Stale, TooMany.
+    """
+    _check(asked)
+    if asked.user_id is not None or asked.verified:
+        return _open_verified(services, asked, server=server)
+    email = identity.address(asked.email or "")
+    locale = identity.locale(asked.locale)
+
+    def attempt(look: bool) -> dict[str, Any]:  # noqa: FBT001
+        case = new_case(services, asked.right, "server" if server else "web", locale, services.clock.now())
+        take_address(case, email, asked.details)
+        waiting = case.key("waiting")
+        if not server:
+            case.also(throttle.place(services, email, case.now, look=look))
+        case.commit()
+        url = f"{services.base_url}/requests/{case.id}?key={waiting}"
+        answer = {"request_id": case.id, "status": case.record.status}
+        return answer if server else answer | {"status_url": url}
+
+    return persist(attempt)
+
+
+def _check(asked: Asked) -> None:
+    if asked.right not in READY:
+        raise NotYet(f"{asked.right} is not available by this call yet; write to the contact address instead", "right")
+    if asked.details is not None and len(asked.details) > LONGEST_DETAILS:
+        raise BadInput(f"at most {LONGEST_DETAILS} characters", "details")
+    if asked.email is None and asked.user_id is None:
+        raise BadInput("an e-mail address is needed", "email")
+
+
+def new_case(services: Services, right: Right, channel: str, locale: str, received_at: datetime) -> Case:
+    """Start a request. Its clocks run from `received_at`."""
+    by = statutory_month(received_at)
+    record = Request(
+        right=right,
+        channel=channel,
+        locale=locale,
+        status="unverified",
+        open=True,
+        received_at=received_at,
+        statutory_by=by,
+        watch_by=by,
+        head=NO_HEAD,
+    )
+    case = Case(services, new_id(), record, None)
+    case.note("received", right=right, channel=channel, received_at=received_at, statutory_by=by)
+    return case
+
+
+def take_address(case: Case, email: str, details: str | None) -> None:
+    """Keep the address that asked, sealed, and have its mailbox asked to confirm."""
+    case.envelope.addresses["a1"] = email
+    case.envelope.details = details
+    case.set(lookup=case.services.vault.keyed(f"evidence:{case.now.year}", email))
+    case.key("confirm", use="confirm", until=unconfirmed_at(case.record))
+    case.mail("request_confirm", "a1")
+
+
+def unconfirmed_at(record: Request) -> datetime:
+    """Return when a request nobody confirmed is answered: before the statutory month ends."""
+    return record.statutory_by - ANSWERED_BEFORE
+
+
+def _open_verified(services: Services, asked: Asked, *, server: bool) -> dict[str, Any]:
+    user_id = _signed_in(services, asked, server=server)
+    email = identity.address(asked.email) if asked.email else None
+
+    def attempt(_look: bool) -> dict[str, Any]:  # noqa: FBT001
+        found = people.by_user(services, user_id)
+        if email and (found is None or email not in found.known.addresses[-1:]):
+            raise Stale("this is not the confirmed address of this user", "email")
+        locale = identity.locale(asked.locale)
+        case = new_case(services, asked.right, "server", locale, services.clock.now())
+        case.set(lookup=services.vault.keyed(f"evidence:{case.now.year}", user_id))
+        case.envelope.details = asked.details
+        erasure.verify(case, [found] if found else [], proof="signed in at the website")
+        case.commit()
+        return {"request_id": case.id, "status": case.record.status}
+
+    return persist(attempt)
+
+
+def _signed_in(services: Services, asked: Asked, *, server: bool) -> str:
+    if not server:
+        raise BadInput("only the website's server may vouch for a user", "user_id" if asked.user_id else "verified")
+    if not (asked.user_id and asked.verified):
+        raise BadInput("user_id, verified: true and auth_time go together", "verified" if asked.user_id else "user_id")
+    if asked.auth_time is None or asked.auth_time.tzinfo is None:
+        raise BadInput("when the user signed in, RFC 3339 with its zone, is needed", "auth_time")
+    now = services.clock.now()
+    if asked.auth_time > now + CLOCKS_DIFFER_BY:
+        raise BadInput("lies in the future", "auth_time")
+    if asked.auth_time < now - SIGN_IN_IS_RECENT:
+        raise Stale("the sign-in is too long ago; have the user sign in again", "auth_time")
+    return identity.user_id(asked.user_id)
+
+
+# --- what a token opens ----------------------------------------------------------------------------------------------
+
+
+def with_token(services: Services, request_id: str, token: str | None, opens: str) -> tuple[Case, Key]:
+    """Open a request by a mailed token. Raises BadInput: unknown, of another request or for another act."""
+    try:
+        case = Case.read(services, request_id)
+    except Missing:
+        raise BadInput("this link was not made here", "t") from None
+    key = case.record.keys.get(token_hash(token or ""))
+    if key is None or key.opens != opens:
+        raise BadInput("this link was not made here", "t")
+    return case, key
+
+
+def with_key(services: Services, request_id: str, token: str | None, *, waiting: bool = False) -> Case:
+    """Open a request by its private key, or with `waiting` also by the filer's link. Raises Missing."""
+    case = Case.read(services, request_id)
+    key = case.record.keys.get(token_hash(token or ""))
+    filer = key is not None and key.opens == "waiting" and waiting and case.record.verified_at is None
+    if key is None or not (key.opens == "view" or filer):
+        raise Missing("there is no such request, or this key does not open it")
+    return case
+
+
+def confirm(services: Services, request_id: str, token: str | None) -> dict[str, Any]:
+    """Verify a request by the mailed token, once; return the private link to whoever posted it.
+
+    Raises BadInput (unknown token), Stale (used, expired, or the request is closed).
+    """
+
+    def attempt(_look: bool) -> dict[str, Any]:  # noqa: FBT001
+        case, key = with_token(services, request_id, token, "confirm")
+        refuse_confirm(case, key)
+        used = msgspec.structs.replace(key, used_at=case.now)
+        case.set(keys=case.record.keys | {token_hash(token or ""): used})
+        case.envelope.tokens.pop("confirm", None)
+        found = people.by_address(services, case.envelope.addresses["a1"])
+        erasure.verify(case, found, proof="mailbox")
+        view = case.envelope.tokens["view"]
+        case.commit()
+        return confirmed_answer(case, view)
+
+    return persist(attempt)
+
+
+def refuse_confirm(case: Case, key: Key) -> None:
+    """Refuse a token that was used or came too late."""
+    if key.used_at is not None or case.record.verified_at is not None:
+        raise Stale("this request is confirmed already; your private link is in the mail we sent then", "t")
+    if case.record.status != "unverified" or (key.expires_at and case.now >= key.expires_at):
+        raise Stale("this link has expired; you can make a new request at any time, free of charge", "t")
+
+
+def confirmed_answer(case: Case, view: str) -> dict[str, Any]:
+    """Return the contract's answer to a confirmation."""
+    answer: dict[str, Any] = {
+        "request_id": case.id,
+        "status": case.record.status,
+        "status_url": f"{case.services.base_url}/requests/{case.id}?key={view}",
+    }
+    if len(case.record.accounts) > 1:
+        answer["accounts"] = accounts_of(case)
+    return answer
+
+
+def accounts_of(case: Case) -> list[dict[str, Any]]:
+    """Return the accounts a person may choose from, masked."""
+    return [
+        {"n": account.n, "masked": case.envelope.masked.get(str(account.n), ""), "chosen": account.chosen}
+        for account in case.record.accounts
+    ]
+
+
+def choose(services: Services, request_id: str, key: str | None, numbers: Sequence[int]) -> Case:
+    """Say which accounts are meant. The same choice again changes nothing. Raises Missing, BadInput, Stale."""
+
+    def attempt(_look: bool) -> Case:  # noqa: FBT001
+        case = with_key(services, request_id, key)
+        wanted = sorted(set(numbers))
+        offered = [account.n for account in case.record.accounts]
+        if not wanted or any(n not in offered for n in wanted):
+            raise BadInput(f"one or more of {', '.join(map(str, offered)) or 'none'}", "accounts")
+        if case.record.chosen_at is not None:
+            if wanted != [account.n for account in case.record.accounts if account.chosen]:
+                raise Stale("the accounts were chosen already", "accounts")
+            return case
+        if case.record.status != "verified":
+            raise Stale("this request is closed", "accounts")
+        erasure.choose(case, wanted)
+        case.commit()
+        return case
+
+    return persist(attempt)
+
+
+def cancel(services: Services, request_id: str, open_case: Callable[[], Case]) -> Case:
+    """Cancel until the first step. Cancelling again answers the same. Raises Stale once it has begun."""
+
+    def attempt(_look: bool) -> Case:  # noqa: FBT001
+        case = _leading(services, open_case())
+        if case.record.status == "withdrawn":
+            return case
+        refuse_cancel(case)
+        erasure.withdraw(case)
+        case.commit()
+        return case
+
+    return persist(attempt)
+
+
+def refuse_cancel(case: Case) -> None:
+    """Refuse once the first step has begun, or nothing is left to cancel."""
+    if case.record.status != "verified" or case.record.begun_at is not None:
+        raise Stale("the first step has begun; this can no longer be cancelled")
+
+
+def _leading(services: Services, case: Case) -> Case:
+    """Follow a request that joined an earlier one."""
+    return Case.read(services, case.record.joined) if case.record.joined else case
+
+
+def leading(services: Services, case: Case) -> Case:
+    """Return the request whose dates and steps are shown: the first one, where this one joined it."""
+    return _leading(services, case)
+
+
+# --- nobody confirmed ------------------------------------------------------------------------------------------------
+
+
+def remind(services: Services, claim: work.Claim) -> None:
+    """Remind twice, then, before the month ends, answer with reasons (work `request.remind`)."""
+    case = Case.read(services, claim.work.ref)
+    if case.record.status == "unverified" and case.has_envelope:
+        n = int(claim.work.args["n"])
+        if n <= len(REMINDERS):
+            case.mail("request_reminder", "a1")
+            case.note("reminded", n=n)
+            next_reminder(case, n + 1)
+        else:
+            _unconfirmed(case)
+        case.also(claim.done())
+        case.commit()
+    else:
+        services.commit([claim.done()])
+
+
+def next_reminder(case: Case, n: int) -> None:
+    """Ask for the next reminder, or the answer that closes the request."""
+    at = case.record.received_at + REMINDERS[n - 1] if n <= len(REMINDERS) else unconfirmed_at(case.record)
+    case.work(REMIND, max(at, case.now), n=str(n))
+
+
+def _unconfirmed(case: Case) -> None:
+    case.envelope.tokens.pop("confirm", None)
+    case.set(status="unconfirmed")
+    case.note("unconfirmed")
+    case.mail("request_unconfirmed", "a1")
+    erasure.close(case)
+
+
+def send_mail(services: Services, claim: work.Claim) -> None:
+    """Send one of a request's mails and record that the vendor took it (work `request.mail`)."""
+    case = Case.read(services, claim.work.ref)
+    mail_id = claim.work.args["mail"]
+    mailing = case.record.mails[mail_id]
+    if mailing.status == "queued":
+        _post(case, mail_id, claim)
+    case.also(claim.done())
+    case.commit()
+
+
+def _post(case: Case, mail_id: str, claim: work.Claim) -> None:
+    from shared.failures import NeverRetry
+    from shared.promises import mails
+
+    mailing = case.record.mails[mail_id]
+    asks = mailing.template in {"request_confirm", "request_reminder"}
+    if not case.has_envelope or (asks and case.record.status != "unverified"):
+        case.mailing(mail_id, status="dropped", problem="no_longer_needed")
+    else:
+        try:
+            to = case.envelope.addresses[mailing.to]
+            words = mails.words(case, mailing.template, mailing.to)
+            sent = case.services.postman.post(mailing.template, to, case.record.locale, words, claim.id)
+        except NeverRetry as failure:
+            case.mailing(mail_id, status="failed", problem=failure.code, attempts=claim.work.attempts)
+            case.note("mail.failed", mail=mail_id, template=mailing.template, problem=failure.code)
+            case.also(*attention.raised("mail_failed", case.id, case.now, failure.code, mail_id))
+        else:
+            case.mailing(mail_id, status="sent", evidence=sent, attempts=claim.work.attempts)
+            case.note("mail.accepted", mail=mail_id, template=mailing.template, message=sent)
+    if mailing.template == "request_confirm" and case.record.status == "unverified":
+        next_reminder(case, 1)
+    erasure.settle(case)

@@ -1,0 +1,81 @@
+"""§4: what is kept has an end. Removes every record whose `expires_at` has come, whole streams of evidence with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared import identity, ledger
+from shared.identity import Identifiers
+from shared.ports import Services
+from shared.records import (
+    EVIDENCE_OF_SUBJECT,
+    EXPIRED,
+    RETAINED_OF_REQUEST,
+    Alias,
+    LedgerEntry,
+    Request,
+    Subject,
+)
+from shared.store import MOST_CHANGES, Change, Conflict, Delete, Stored
+
+
+def expire(services: Services) -> dict[str, int]:
+    """Remove what has expired; return how many records of each collection. Reads nothing else."""
+    now = services.clock.now()
+    removed: dict[str, int] = {}
+    for query in EXPIRED:
+        while page := services.store.query(query, at_most=now):
+            gone = sum(_remove(services, stored) for stored in page)
+            removed[query.kind.collection] = removed.get(query.kind.collection, 0) + gone
+            if not gone:
+                break
+    if removed:
+        services.store.physically_gone(now)
+    return removed
+
+
+def _remove(services: Services, stored: Stored[Any]) -> int:
+    try:
+        for batch in _batches(_removal(services, stored)):
+            services.store.commit(batch)
+    except Conflict:
+        return 0
+    return 1
+
+
+def _batches(changes: list[Change]) -> list[list[Change]]:
+    return [changes[start : start + MOST_CHANGES] for start in range(0, len(changes), MOST_CHANGES)]
+
+
+def _removal(services: Services, stored: Stored[Any]) -> list[Change]:
+    own = Delete(type(stored.record), stored.id, stored.version)
+    match stored.record:
+        case Request():
+            if services.store.query(RETAINED_OF_REQUEST, stored.id, limit=1):
+                return []
+            return [*_stream(services, stored.id), own]
+        case LedgerEntry(stream=stream):
+            return _stream(services, stream)
+        case Subject():
+            return [*_evidence(services, stored.id), *_device_alias(services, stored), own]
+        case _:
+            return [own]
+
+
+def _stream(services: Services, stream: str) -> list[Change]:
+    return [Delete(LedgerEntry, entry.id) for entry in ledger.stream_of(services.store, stream)]
+
+
+def _evidence(services: Services, ref: str) -> list[Change]:
+    streams: dict[str, None] = {}
+    after: Stored[LedgerEntry] | None = None
+    while page := services.store.query(EVIDENCE_OF_SUBJECT, ref, after=after):
+        streams |= dict.fromkeys(entry.record.stream for entry in page)
+        after = page[-1]
+    return [change for stream in streams for change in _stream(services, stream)]
+
+
+def _device_alias(services: Services, stored: Stored[Subject]) -> list[Change]:
+    known = services.vault.unseal(f"subjects/{stored.id}", stored.record.sealed)
+    device = Identifiers(**known).device_id
+    return [Delete(Alias, identity.alias(services.vault, "device", device))] if device else []

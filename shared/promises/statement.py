@@ -1,0 +1,174 @@
+"""What a person may read of their request: the status by their private key, and the signed statement of what was done.
+
+Nothing here is stronger than the recorded outcomes, and nothing in it is personal data but the request itself.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from shared.annex import MAILER, OURS
+from shared.case import Case
+from shared.promises.erasure import UNSETTLED, promise_met, status_of
+from shared.records import Request, Step
+from shared.times import rfc3339
+
+STANDING = (
+    "Law may require us to keep some records for longer, and may forbid us to say so. "
+    "This sentence stands on every request, whether or not it applies."
+)
+TITLE_NOT_CONNECTED = "not connected: we sent it nothing"
+
+
+def view(case: Case, shown_id: str | None = None) -> dict[str, Any]:
+    """Return a request as API.md shapes it."""
+    record = case.record
+    shape: dict[str, Any] = {
+        "request_id": shown_id or case.id,
+        "right": record.right,
+        "status": status_of(record, case.now),
+        "received_at": rfc3339(record.received_at),
+        "statutory_by": rfc3339(record.statutory_by),
+        "steps": [_step(name, step) for name, step in record.steps.items()],
+    }
+    if record.verified_at and record.promise_by:
+        shape["verified_at"] = rfc3339(record.verified_at)
+        shape["promise"] = _promise(record, case.now)
+    if record.begins_at and record.begun_at is None and record.status == "verified":
+        shape["begins_at"] = rfc3339(record.begins_at)
+    for name in ("paused_at", "extended_at"):
+        if (at := getattr(record, name)) is not None:
+            shape[name.removesuffix("_at")] = rfc3339(at)
+    return shape
+
+
+def _promise(record: Request, now: datetime) -> dict[str, Any]:
+    promise: dict[str, Any] = {"by": rfc3339(record.promise_by)} if record.promise_by else {}
+    if record.ours_done_at:
+        promise["ours_done_at"] = rfc3339(record.ours_done_at)
+    met = promise_met(record, now)
+    if met is not None:
+        promise["met"] = met
+    promise["outstanding"] = [
+        {"subprocessor": name} | ({"until": rfc3339(until)} if until else {})
+        for name, step in record.steps.items()
+        if (until := held_until(step, now)) is not None or step.outcome in UNSETTLED
+    ]
+    return promise
+
+
+def held_until(step: Step, now: datetime) -> datetime | None:
+    """Return until when something is still held after a settled step; None when nothing is known to be."""
+    untils = [one for one in (step.until, step.physically_gone_by) if one is not None and one > now]
+    return max(untils, default=None)
+
+
+def _step(name: str, step: Step) -> dict[str, Any]:
+    shape: dict[str, Any] = {
+        "subprocessor": name,
+        "outcome": step.outcome,
+        "at": rfc3339(step.at),
+        "attempts": step.attempts,
+    }
+    for field in ("until", "physically_gone_by"):
+        if (at := getattr(step, field)) is not None:
+            shape[field] = rfc3339(at)
+    for field in ("ground", "evidence"):
+        if (value := getattr(step, field)) is not None:
+            shape[field] = value
+    return shape
+
+
+def not_connected(case: Case) -> list[dict[str, str]]:
+    """Return the subprocessors of the annex that get no step, each with why."""
+    connected, not_used = set(case.services.connected), case.services.company.not_used
+    return [
+        {"name": one.name, "title": one.title, "why": f"not used: {not_used[one.name]}" if one.name in not_used else TITLE_NOT_CONNECTED}
+        for one in case.services.annex
+        if one.name not in connected
+    ]
+
+
+def statement(case: Case, shown_id: str | None = None) -> dict[str, Any]:
+    """Return the statement of what was done, line by line, with its signature."""
+    titles = {one.name: one.title for one in case.services.annex}
+    shape = view(case, shown_id)
+    shape["lines"] = [
+        line | {"title": titles.get(line["subprocessor"], line["subprocessor"]), "words": words(line)}
+        for line in shape.pop("steps")
+    ]
+    shape |= {
+        "issued_at": rfc3339(case.now),
+        "controller": case.services.company.name,
+        "survives": survives(case),
+        "not_connected": not_connected(case),
+        "standing": STANDING,
+    }
+    return {"statement": shape, "jws": case.services.vault.sign(shape | {"iss": case.services.base_url})}
+
+
+def words(line: dict[str, Any]) -> str:
+    """Say an outcome in a sentence, and no more than was recorded."""
+    ours = line["subprocessor"] == OURS
+    said = {
+        "verified": "Deleted, and read back: it is gone.",
+        "nothing_found": "Looked for, and nothing was held.",
+        "no_store": "Nothing is kept there for this person alone.",
+        "accepted": "Told to delete. It accepted; it offers no way to check.",
+        "scheduled_by_vendor": "Told to delete. It will do so by the date given.",
+        "retained": "Part is kept because law requires it; the rest was deleted.",
+        "held": "Not deleted for now.",
+        "failed": "Not deleted yet. A person here is working on it.",
+        "pending": "Not done yet.",
+    }[line["outcome"]]
+    if ours and line["outcome"] == "verified" and "physically_gone_by" in line:
+        said += f" The last backup copy is gone by {line['physically_gone_by']}."
+    return said
+
+
+def survives(case: Case) -> list[dict[str, Any]]:
+    """Name everything that outlives an erasure (TRUTH §4), so that nobody finds it by surprise."""
+    record = case.record
+    kept = rfc3339(record.expires_at) if record.expires_at else f"for {case.services.company.evidence_kept_for} from the end"
+    items: list[dict[str, Any]] = [
+        {
+            "what": "this request: its dates and outcomes, and a keyed code of the address or account that asked",
+            "why": "to prove what was done (GDPR Art. 5(2), 17(3)(e))",
+            "until": kept,
+        },
+        {
+            "what": "a sealed mark that the account was erased",
+            "why": "so that restoring a backup does not bring it back",
+            "until": "until the longest restorable copy is gone",
+        },
+    ]
+    if record.objected:
+        items.append(
+            {
+                "what": "a keyed code of the address, and SendGrid's own opt-out entry",
+                "why": "because of the objection to marketing (GDPR Art. 21(3))",
+                "until": "until that address opts in again",
+            }
+        )
+    items += [
+        {"what": f"records kept at {name}", "why": step.ground, "until": rfc3339(step.until) if step.until else None}
+        for name, step in record.steps.items()
+        if step.outcome == "retained"
+    ]
+    return items
+
+
+def lines_for_mail(case: Case) -> dict[str, list[str]]:
+    """Sort the steps into done, open and kept for the closing mail."""
+    titles = {one.name: one.title for one in case.services.annex}
+    sorted_lines: dict[str, list[str]] = {"done": [], "open": [], "kept": []}
+    for name, step in case.record.steps.items():
+        line = f"{titles[name]}: {words(_step(name, step))}"
+        if name == MAILER and step.outcome == "pending":
+            line = f"{titles[name]}: will be told to delete within a day, after this mail."
+        until = held_until(step, case.now)
+        kind = "open" if step.outcome in UNSETTLED else "kept" if step.outcome == "retained" else "done"
+        # our own promise-keeping dates stand with the line they belong to
+        sorted_lines[kind].append(line + (f" (until {rfc3339(until)})" if until and "until" not in line else ""))
+    return sorted_lines

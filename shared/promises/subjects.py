@@ -1,0 +1,133 @@
+"""Who is who (TRUTH §1): the website's server links a person's identifiers, each link with its source and confirmation."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from shared import identity
+from shared.failures import BadInput, TryAgain
+from shared.identity import Identifiers
+from shared.ports import Services
+from shared.records import Alias, Link, Subject
+from shared.store import Change, Create, Stored, Update, persist
+from shared.vault import new_id
+
+MOST_IDS = 50
+
+
+class Linked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the website's server knows of one account. An e-mail counts only with `email_verified: true`."""
+
+    user_id: str
+    email: str | None = None
+    email_verified: bool = False
+    name: str | None = None
+    locale: str | None = None
+    country: str | None = None
+    stripe_customer_ids: list[str] = []
+    ga_client_ids: list[str] = []
+    meta_user_ids: list[str] = []
+
+
+def link(services: Services, said: Linked) -> tuple[dict[str, Any], bool]:
+    """Create or update an account and its links; return the answer and whether it is new. May be called again.
+
+    Raises BadInput by field; TryAgain while the account is being erased.
+    """
+    _check(said)
+    email = identity.address(said.email) if said.email is not None else None
+
+    def attempt(_look: bool) -> tuple[dict[str, Any], bool]:  # noqa: FBT001
+        now = services.clock.now()
+        user_alias = identity.alias(services.vault, "user", said.user_id)
+        alias = services.store.get(Alias, user_alias)
+        stored = services.store.get(Subject, alias.record.links[0].ref) if alias else None
+        if alias and stored is None:
+            raise TryAgain("subject_is_being_erased")
+        services.commit(_changes(services, said, email, stored, user_alias, now))
+        return _answer(said, email), stored is None
+
+    return persist(attempt)
+
+
+def _check(said: Linked) -> None:
+    identity.user_id(said.user_id)
+    identity.locale(said.locale)
+    for field in ("stripe_customer_ids", "ga_client_ids", "meta_user_ids"):
+        values = getattr(said, field)
+        if len(values) > MOST_IDS or any(not 1 <= len(value) <= 255 or not value.isprintable() for value in values):
+            raise BadInput(f"at most {MOST_IDS} ids of 1 to 255 printable characters", field)
+    for field, most in (("name", 200), ("country", 60)):
+        if len(getattr(said, field) or "") > most:
+            raise BadInput(f"at most {most} characters", field)
+
+
+def _answer(said: Linked, email: str | None) -> dict[str, Any]:
+    state = None if email is None else "confirmed" if said.email_verified else "unconfirmed"
+    return {"user_id": said.user_id, "email": state}
+
+
+def _changes(
+    services: Services, said: Linked, email: str | None, stored: Stored[Subject] | None, user_alias: str, now: datetime
+) -> list[Change]:
+    ref = stored.id if stored else new_id()
+    place = f"subjects/{ref}"
+    known = msgspec.convert(services.vault.unseal(place, stored.record.sealed), Identifiers) if stored else Identifiers()
+    earlier = known.addresses[-1] if known.addresses else None
+    _merge(known, said, email)
+    sealed = services.vault.seal(place, known)
+    changes: list[Change] = []
+    if stored:
+        changes.append(Update(stored, msgspec.structs.replace(stored.record, sealed=sealed)))
+    else:
+        account = Link(ref=ref, kind="account", source="server", confirmed_at=now)
+        changes += [
+            Create(ref, Subject(kind="account", created_at=now, sealed=sealed)),
+            Create(user_alias, Alias(links=[account])),
+        ]
+    if email and said.email_verified:
+        changes += _address_links(services, ref, email, earlier, now)
+    return changes
+
+
+def _merge(known: Identifiers, said: Linked, email: str | None) -> None:
+    known.user_id = said.user_id
+    for field in ("name", "locale", "country"):
+        setattr(known, field, getattr(said, field) or getattr(known, field))
+    for field in ("stripe_customer_ids", "ga_client_ids", "meta_user_ids"):
+        setattr(known, field, list(dict.fromkeys([*getattr(known, field), *getattr(said, field)])))
+    if email and said.email_verified:
+        known.addresses = [*(one for one in known.addresses if one != email), email]
+        known.unconfirmed = None
+    elif email and email not in known.addresses:
+        known.unconfirmed = email
+
+
+def _address_links(services: Services, ref: str, email: str, earlier: str | None, now: datetime) -> list[Change]:
+    replaces = earlier is not None and earlier != email
+    changes = [_confirmed(services, ref, email, now, changed=replaces)]
+    if replaces and earlier is not None:
+        changes += _replaced(services, ref, earlier, now)
+    return changes
+
+
+def _confirmed(services: Services, ref: str, email: str, now: datetime, *, changed: bool) -> Change:
+    alias_id = identity.alias(services.vault, "email", email)
+    alias = services.store.get(Alias, alias_id)
+    links = alias.record.links if alias else []
+    own = next((one for one in links if one.ref == ref), None)
+    changed_at = now if changed else own.changed_at if own else None
+    fresh = Link(ref=ref, kind="account", source="server", confirmed_at=now, changed_at=changed_at)
+    after = Alias(links=[*(one for one in links if one.ref != ref), fresh])
+    return Update(alias, after) if alias else Create(alias_id, after)
+
+
+def _replaced(services: Services, ref: str, email: str, now: datetime) -> list[Change]:
+    alias = services.store.get(Alias, identity.alias(services.vault, "email", email))
+    if alias is None:
+        return []
+    links = [msgspec.structs.replace(one, replaced_at=now) if one.ref == ref else one for one in alias.record.links]
+    return [Update(alias, Alias(links=links))]
