@@ -82,16 +82,19 @@ def _policy(call: Call[None], shown: Published, upcoming: Published | None) -> A
         described["upcoming"] = _described(upcoming)
     if not call.wants_page():
         return described | {"text": shown.policy.text}
+    from markupsafe import Markup
+
     from infra.http.markdown import rendered
     from infra.http.pages import html
 
     words: dict[str, Any] = {name: described[name] for name in ("title", "version", "hash", "effective_at", "published_at")}
-    versions = [{"version": version} for version in shown.policy.history]
+    older = [policy.read(call.services, version) for version in shown.policy.history]
+    versions = [{"version": one.version, "effective_at": rfc3339(one.policy.effective_at)} for one in older]
     return html(
         "policy",
         cache=PUBLIC,
         company=call.services.company,
-        body_html=rendered(shown.policy.text),
+        body_html=Markup(rendered(shown.policy.text)),
         upcoming=described.get("upcoming"),
         versions=versions,
         **words,
@@ -112,5 +115,7 @@ def _described(shown: Published) -> dict[str, Any]:
     }
 
 
-def _lines(text: str) -> str:
-    return escaping.escape(text).replace("\n", "<br>")
+def _lines(text: str) -> Any:
+    from markupsafe import Markup
+
+    return Markup(escaping.escape(text).replace("\n", "<br>"))

@@ -130,25 +130,24 @@ def words(line: dict[str, Any]) -> str:
 def survives(case: Case) -> list[dict[str, Any]]:
     """Name everything that outlives an erasure (TRUTH §4), so that nobody finds it by surprise."""
     record = case.record
-    kept = rfc3339(record.expires_at) if record.expires_at else f"for {case.services.company.evidence_kept_for} from the end"
     items: list[dict[str, Any]] = [
         {
             "what": "this request: its dates and outcomes, and a keyed code of the address or account that asked",
             "why": "to prove what was done (GDPR Art. 5(2), 17(3)(e))",
-            "until": kept,
+            "until": rfc3339(record.expires_at) if record.expires_at else None,
         },
         {
-            "what": "a sealed mark that the account was erased",
+            "what": "a sealed mark that the account was erased, until the longest restorable copy is gone",
             "why": "so that restoring a backup does not bring it back",
-            "until": "until the longest restorable copy is gone",
+            "until": None,
         },
     ]
     if record.objected:
         items.append(
             {
                 "what": "a keyed code of the address, and SendGrid's own opt-out entry",
-                "why": "because of the objection to marketing (GDPR Art. 21(3))",
-                "until": "until that address opts in again",
+                "why": "because of the objection to marketing (GDPR Art. 21(3)), until that address opts in again",
+                "until": None,
             }
         )
     items += [

@@ -1,0 +1,5 @@
+"""`python -m infra.local`: run the whole product on this machine."""
+
+from infra.local.server import main
+
+main()

@@ -1,0 +1,149 @@
+"""What the vendors hold, in one SQLite file that survives kill -9 and forgets what is deleted from it.
+
+`secure_delete` alone is not enough: SQLite leaves copies of rows behind in the gaps of pages it rebalanced before. So
+after a delete the file is read back, and written anew when a deleted person still stands in it anywhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+Body = dict[str, Any]
+NAMING = ("email", "to", "name", "first_name", "last_name", "phone")
+"""Fields of a body by which a person could still be known from a leftover."""
+MOST_SEARCHES = 100
+"""Texts to look for; from there on, writing the file anew is quicker."""
+SCHEMA = """
+    CREATE TABLE IF NOT EXISTS things (
+        seq INTEGER PRIMARY KEY, vendor TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, about TEXT NOT NULL,
+        body TEXT NOT NULL, UNIQUE (vendor, kind, id));
+    CREATE INDEX IF NOT EXISTS things_about ON things (vendor, kind, about);
+"""
+PRAGMAS = ("journal_mode=WAL", "synchronous=OFF", "secure_delete=ON", "temp_store=MEMORY", "busy_timeout=5000")
+
+
+class State:
+    """One connection under one lock: calls take turns, so no reader ever keeps the log from being truncated."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._files = (path, path.with_name(f"{path.name}-wal"))
+        self._lock = threading.RLock()
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        for pragma in PRAGMAS:
+            self._connection.execute(f"PRAGMA {pragma}")
+        self._connection.executescript(SCHEMA)
+        self._removed: set[str] | None = None
+        # a process killed between a delete and its clean-up left that to us
+        self._write_anew()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Do all of it or nothing; what was deleted has left the files when this ends."""
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+            self._forget()
+
+    def shelf(self, vendor: str) -> Shelf:
+        """Return one vendor's part."""
+        return Shelf(self._connection, vendor, self._note)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    def _note(self, removed: set[str]) -> None:
+        self._removed = removed | (self._removed or set())
+
+    def _forget(self) -> None:
+        if self._removed is None:
+            return
+        self._truncate_log()
+        if len(self._removed) > MOST_SEARCHES or any(_holds(file, self._removed) for file in self._files):
+            self._write_anew()
+        self._removed = None
+
+    def _write_anew(self) -> None:
+        self._connection.execute("VACUUM")
+        self._truncate_log()
+
+    def _truncate_log(self) -> None:
+        busy, *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise TimeoutError  # another process reads this file; the next call tries again
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """One vendor's things, by kind and id; `about` is the person a thing is about, as the vendor compares them."""
+
+    _connection: sqlite3.Connection
+    _vendor: str
+    _note: Callable[[set[str]], None]
+
+    def put(self, kind: str, id: str, body: Body, about: str = "") -> None:
+        """Write a thing, in place of the one that was there."""
+        self._connection.execute(
+            "INSERT INTO things (vendor, kind, id, about, body) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (vendor, kind, id) DO UPDATE SET about = excluded.about, body = excluded.body",
+            (self._vendor, kind, id, about, msgspec.json.encode(body).decode()),
+        )
+
+    def get(self, kind: str, id: str) -> Body | None:
+        """Return a thing, or None."""
+        return next(iter(self._select(kind, " AND id = ?", id)), None)
+
+    def find(self, kind: str, about: str | None = None) -> list[Body]:
+        """Return the things of a kind, oldest first; `about` picks one person's."""
+        return self._select(kind) if about is None else self._select(kind, " AND about = ?", about)
+
+    def count(self, kind: str, about: str) -> int:
+        """Count one person's things of a kind."""
+        (count,) = self._connection.execute(
+            "SELECT count(*) FROM things WHERE vendor = ? AND kind = ? AND about = ?", (self._vendor, kind, about)
+        ).fetchone()
+        return int(count)
+
+    def delete(self, kind: str, *, id: str | None = None, about: str | None = None) -> int:
+        """Delete one thing by its id, or all of one person's; return how many there were."""
+        column, value = ("id", id) if id is not None else ("about", about)
+        rows = self._connection.execute(
+            f"DELETE FROM things WHERE vendor = ? AND kind = ? AND {column} = ? RETURNING about, body",  # noqa: S608
+            (self._vendor, kind, value),
+        ).fetchall()
+        if rows:
+            self._note(set().union(*(_naming(*row) for row in rows)))
+        return len(rows)
+
+    def _select(self, kind: str, condition: str = "", *values: str) -> list[Body]:
+        sql = f"SELECT body FROM things WHERE vendor = ? AND kind = ?{condition} ORDER BY seq"  # noqa: S608
+        return [msgspec.json.decode(row[0]) for row in self._connection.execute(sql, (self._vendor, kind, *values))]
+
+
+def _naming(about: str, body: str) -> set[str]:
+    named = [msgspec.json.decode(body).get(name) for name in NAMING]
+    return {text for text in (about, *named) if text and isinstance(text, str)}
+
+
+def _holds(file: Path, texts: Iterable[str]) -> bool:
+    if not file.exists() or not file.stat().st_size:
+        return False
+    # mapped, not read: the file may hold a campaign's worth of mails
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return any(content.find(text.encode()) >= 0 for text in texts)

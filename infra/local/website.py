@@ -1,0 +1,195 @@
+"""The embedded twin of the website's own data: documents in the Store, files in a folder for each bucket."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from shared.failures import BadInput, TryAgain
+from shared.identity import Identifiers, user_id
+from shared.records import WEBSITE_BELOW, WEBSITE_COLLECTION, WebsiteDocument
+from shared.store import MOST_CHANGES, Delete, Put, Query, Store, Stored
+from shared.website import Data, has, holdings, readable
+from shared.website_data import WebsiteData
+
+T = TypeVar("T")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
+_CANNOT_BE = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG}
+_ZEROS = bytes(1 << 20)
+
+
+class LocalWebsite:
+    """The `WebsiteStore` port on the embedded runtime. `folder` holds one folder for each bucket."""
+
+    def __init__(self, store: Store, folder: Path, declared: WebsiteData) -> None:
+        self._store = store
+        self._folder = folder
+        self._declared = declared
+
+    def below(self, path: str) -> list[tuple[str, Data]]:
+        root = self._store.get(WebsiteDocument, _checked(path, "documents"))
+        # "0" follows "/", so the range ends behind all that is below; `users/u1` + "0" itself is another's document
+        ranged = self._every(WEBSITE_BELOW, at_least=f"{path}/", at_most=f"{path}0")
+        found = [stored for stored in ranged if stored.id.startswith(f"{path}/")]
+        return [(stored.id, stored.record.data) for stored in ([root] if root else []) + found]
+
+    def matching(self, collection: str, field: str, value: str) -> list[tuple[str, Data]]:
+        everything = self._every(WEBSITE_COLLECTION, collection)
+        return [(stored.id, stored.record.data) for stored in everything if has(stored.record.data, field, value)]
+
+    def write(self, path: str, data: Data) -> None:
+        self._store.commit([_put(path, data)])
+
+    def delete(self, paths: Sequence[str]) -> None:
+        changes = [Delete(WebsiteDocument, _checked(path, "documents")) for path in paths]
+        for start in range(0, len(changes), MOST_CHANGES):
+            self._store.commit(changes[start : start + MOST_CHANGES])
+
+    def list_files(self, bucket: str, prefix: str) -> list[str]:
+        place = self._place(bucket, prefix.removesuffix("/"))
+        if not prefix.endswith("/"):
+            found = _on_disk(lambda: _if_there(place.lstat))
+            return [prefix] if found and not stat.S_ISDIR(found.st_mode) else []
+        folder = self._folder / bucket
+        return _on_disk(lambda: sorted(path.relative_to(folder).as_posix() for path in _files_in(place)))
+
+    def read_file(self, bucket: str, path: str) -> bytes | None:
+        place = self._place(bucket, path)
+        return _on_disk(lambda: _if_there(place.read_bytes))
+
+    def write_file(self, bucket: str, path: str, content: bytes) -> None:
+        place = self._place(bucket, path)
+        _on_disk(lambda: _write(place, content))
+
+    def delete_file(self, bucket: str, path: str) -> None:
+        place = self._place(bucket, path)
+        _on_disk(lambda: _if_there(lambda: _wipe(place)))
+        # a folder's name may be the person's id
+        with contextlib.suppress(OSError):
+            for folder in itertools.takewhile(lambda each: each != self._folder / bucket, place.parents):
+                folder.rmdir()
+
+    def put_person_data(self, person: str, documents: dict[str, Any], files: dict[str, Any]) -> None:
+        """Store demo data of one user as given; files go to the first bucket. Raises BadInput before writing any."""
+        user_id(person)
+        puts = [_put(path, data) for path, data in documents.items()]
+        if len(puts) > MOST_CHANGES:
+            raise BadInput(f"at most {MOST_CHANGES} documents at once", "documents")
+        contents = {path: _content(text) for path, text in files.items()}
+        bucket = self._declared.bucket()
+        if contents and bucket is None:
+            raise BadInput("WEBSITE_DATA names no bucket", "files")
+        for path in contents:
+            self._place(str(bucket), path)
+        for path, content in contents.items():
+            self.write_file(str(bucket), path, content)
+        self._store.commit(puts)
+
+    def person_data(self, person: str) -> dict[str, dict[str, Any]]:
+        """Return what the declaration finds for this user id; files outside the first bucket by `gs://bucket/path`."""
+        found = holdings(self, self._declared, [Identifiers(user_id=user_id(person))], [])
+        first = self._declared.bucket()
+        files = {
+            path if bucket == first else f"gs://{bucket}/{path}": readable(self.read_file(bucket, path) or b"")
+            for bucket, path in found.files
+        }
+        return {"documents": found.documents, "files": files}
+
+    def _every(
+        self, query: Query[WebsiteDocument], *equals: str, at_least: str | None = None, at_most: str | None = None
+    ) -> Iterator[Stored[WebsiteDocument]]:
+        last: Stored[WebsiteDocument] | None = None
+        while page := self._store.query(query, *equals, at_least=at_least, at_most=at_most, after=last):
+            yield from page
+            last = page[-1]
+
+    def _place(self, bucket: str, path: str) -> Path:
+        if not _BUCKET.fullmatch(bucket):
+            raise BadInput("a bucket is 3 to 222 characters of a-z 0-9 . _ -", "bucket")
+        return self._folder / bucket / _checked(path, "files")
+
+
+def _checked(path: str, field: str) -> str:
+    """Refuse a path that could lead elsewhere. The text of the refusal never repeats it: paths hold ids."""
+    if _UNWRITABLE.search(path):
+        raise BadInput("a path holds no control characters", field)
+    if any(segment in {"", ".", ".."} for segment in path.split("/")):
+        raise BadInput("a path has no empty segment, no '.' and no '..'", field)
+    return path
+
+
+def _put(path: str, data: Any) -> Put:
+    segments = _checked(path, "documents").split("/")
+    if len(segments) % 2:
+        raise BadInput("a document's path has an even number of segments", "documents")
+    if not isinstance(data, dict):
+        raise BadInput("a document is an object", "documents")
+    return Put(path, WebsiteDocument(parent=segments[-2], data=data))
+
+
+def _content(text: Any) -> bytes:
+    if not isinstance(text, str):
+        raise BadInput("a file is text", "files")
+    return text.encode()
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
+    def unless_absent(error: OSError) -> None:
+        if error.errno not in _NOT_THERE:
+            raise error
+
+    for inside, _, names in os.walk(folder, onerror=unless_absent):
+        yield from (Path(inside, name) for name in names)
+
+
+def _write(place: Path, content: bytes) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.is_file():
+        _zero(place)
+    place.write_bytes(content)
+
+
+def _wipe(place: Path) -> None:
+    if not place.is_symlink():
+        _zero(place)
+    place.unlink()
+
+
+def _zero(place: Path) -> None:
+    # Unlinking frees a file's blocks and leaves their content readable on the medium until they are used again. Zeros
+    # go where the content stood on file systems that write in place; for the others there is `horizon_days`.
+    with place.open("r+b") as file:
+        left = place.stat().st_size
+        while left > 0:
+            left -= file.write(_ZEROS[:left])
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _if_there(act: Callable[[], T]) -> T | None:
+    try:
+        return act()
+    except OSError as error:
+        if error.errno in _NOT_THERE:
+            return None
+        raise
+
+
+def _on_disk(act: Callable[[], T]) -> T:
+    try:
+        return act()
+    except OSError as error:
+        number = error.errno or 0
+    # raised out here, so that the disk's own error, which names the path and with it an id, is not even its context
+    if number in _CANNOT_BE:
+        raise BadInput("a file cannot stand at this path", "files")
+    raise TryAgain(f"website_files_{errno.errorcode.get(number, 'error').lower()}")

@@ -1,0 +1,139 @@
+"""The way to SendGrid that the connector and the postman share: its client, with its failures turned into ours."""
+
+from __future__ import annotations
+
+import http.client
+import logging
+from collections.abc import Callable, Mapping
+from email.utils import mktime_tz, parseaddr, parsedate_tz
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+from python_http_client.exceptions import HTTPError
+from sendgrid import SendGridAPIClient
+
+from shared.failures import Misconfigured, NeverRetry, TryAgain
+
+UNIX_TIME = 10**9
+"""From here on a number of seconds is a moment: SendGrid documents its reset header both ways."""
+OFF = {"enable": False}
+
+
+class Answer(NamedTuple):
+    """What SendGrid said. `headers` ignores case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+    def field(self, status: int, name: str) -> Any:
+        """Return a field of the body. Raises NeverRetry for another status, TryAgain for a body without it."""
+        self.expect(status)
+        if not isinstance(self.body, dict) or name not in self.body:
+            raise TryAgain("sendgrid_unreadable")
+        return self.body[name]
+
+    def expect(self, status: int) -> None:
+        """Raise NeverRetry for any other status."""
+        if self.status != status:
+            raise NeverRetry(f"sendgrid_unexpected_{self.status}")
+
+
+class SendgridTransport:
+    """The vendor's client, with its failures turned into ours. `timeout` in seconds, for each wait on the network."""
+
+    def __init__(self, api_key: str, base_url: str = "https://api.sendgrid.com", timeout: float = 10.0) -> None:
+        if not api_key:  # the client would look for one in the environment
+            raise Misconfigured("SENDGRID_API_KEY is not set")
+        if not base_url.startswith(("https://", "http://")):
+            raise Misconfigured("SENDGRID_API_BASE: an http or https address is needed")
+        self._client = SendGridAPIClient(api_key, host=base_url.rstrip("/")).client
+        # here, once: with the first body the client would add it to a dict that all threads share
+        self._client.request_headers["Content-Type"] = "application/json"
+        self._client.timeout = timeout
+        logging.getLogger("python_http_client.client").addFilter(_nothing)
+
+    def call(self, method: str, *path: str, body: Any = None, query: Mapping[str, str] | None = None) -> Answer:
+        """Call `/v3/{path}`, each segment escaped; a 404 is an answer, since absent is often success.
+
+        Raises TryAgain for timeouts, lost connections, 429 and 5xx; NeverRetry for every other refusal.
+        """
+        if not all(path):  # without its last segment an address means the whole list
+            raise NeverRetry("sendgrid_empty_segment")
+        client = self._client
+        for segment in path:
+            client = client._(quote(segment, safe=""))
+        answer = _outcome(lambda: _read(getattr(client, method)(request_body=body, query_params=query)))
+        if isinstance(answer, Exception):
+            # raised here and not where it was caught: the client's exception holds the address it called
+            raise answer
+        return answer
+
+    def send(
+        self, to: str, sender: str, subject: str, text: str, html: str, headers: Mapping[str, str], reference: str
+    ) -> str:
+        """Hand over one service mail; return SendGrid's message id. `sender`: an address, or `Name <address>`.
+
+        It reaches people who unsubscribed: mail about a right is not marketing. `reference` must be opaque, since
+        SendGrid keeps custom args for good. Raises TryAgain, NeverRetry.
+        """
+        name, email = parseaddr(sender)
+        bodies = (("text/plain", text), ("text/html", html))
+        mail = {
+            "personalizations": [{"to": [{"email": to}]}],
+            "from": {"email": email, "name": name} if name else {"email": email},
+            "subject": subject,
+            "content": [{"type": media, "value": value} for media, value in bodies if value],
+            "headers": dict(headers),
+            "custom_args": {"pledge": reference},
+            "mail_settings": {"bypass_list_management": {"enable": True}},
+            "tracking_settings": dict.fromkeys(("click_tracking", "open_tracking", "subscription_tracking"), OFF),
+        }
+        answer = self.call("post", "mail", "send", body=mail)
+        answer.expect(http.client.ACCEPTED)
+        return answer.headers.get("X-Message-Id") or ""
+
+
+def _nothing(_: logging.LogRecord) -> bool:
+    # the client logs addresses, bodies and the key when somebody turns debug logging on
+    return False
+
+
+def _read(response: Any) -> Answer:
+    return Answer(response.status_code, response.headers, msgspec.json.decode(response.body) if response.body else None)
+
+
+def _outcome(call: Callable[[], Answer]) -> Answer | TryAgain | NeverRetry:
+    try:
+        return call()
+    except HTTPError as error:
+        return _refusal(error.status_code, error.headers)
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        return TryAgain("sendgrid_timeout" if isinstance(reason, TimeoutError) else "sendgrid_unreachable")
+    except (ValueError, msgspec.DecodeError):
+        return TryAgain("sendgrid_unreadable")
+
+
+def _refusal(status: int, headers: Mapping[str, str]) -> Answer | TryAgain | NeverRetry:
+    code = f"sendgrid_{status}"
+    if status == http.client.NOT_FOUND:
+        return Answer(status, headers, None)
+    if status == http.client.TOO_MANY_REQUESTS:
+        return TryAgain(code, _seconds(headers, "Retry-After") or _seconds(headers, "X-RateLimit-Reset"))
+    if status >= http.client.INTERNAL_SERVER_ERROR or status == http.client.REQUEST_TIMEOUT:
+        return TryAgain(code, _seconds(headers, "Retry-After"))
+    return NeverRetry(code)
+
+
+def _seconds(headers: Mapping[str, str], name: str) -> int | None:
+    text = headers.get(name) or ""
+    if not text.isdecimal():
+        return None
+    seconds = int(text)
+    if seconds < UNIX_TIME:
+        return seconds
+    # against the vendor's own clock: ours may be moved, or merely wrong
+    date = parsedate_tz(headers.get("Date") or "")
+    return max(0, seconds - mktime_tz(date)) if date else None

@@ -1,0 +1,93 @@
+"""A sandbox on a free port, in this process, that can be made to break at a chosen call."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+from infra.local.sandbox.server import Sandbox, server_of
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+class RunningSandbox:
+    """Serve a sandbox until closed. `calls` counts the calls of vendors' APIs."""
+
+    def __init__(self, data_dir: Path, keys: dict[str, str] | None = None) -> None:
+        self.app = Sandbox(data_dir, keys)
+        self.calls = 0
+        self._breaks_at: int | None = None
+        self._server = server_of(self.app, 0)
+        self._server.app = self._count
+        self.base = f"http://127.0.0.1:{self._server.server_port}"
+        # polled often: closing waits for one poll
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def url(self, vendor: str) -> str:
+        """Return a vendor's base URL."""
+        return f"{self.base}/{vendor}"
+
+    def break_at(self, call: int | None) -> None:
+        """Do the work of the n-th vendor call from now, and answer it with 500."""
+        self.calls, self._breaks_at = 0, call
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        """Call the sandbox; return status and parsed body."""
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        request = Request(self.base + path, data, {"Content-Type": "application/json"} | headers, method=method)
+        try:
+            with urlopen(request, timeout=10) as response:
+                return response.status, _parsed(response.read())
+        except HTTPError as error:
+            with error:
+                return error.code, _parsed(error.read())
+
+    def put(self, vendor: str, **fields: Any) -> list[str]:
+        """Create a person at a vendor; return the vendor's ids."""
+        status, body = self.ask("PUT", f"/sandbox/{vendor}/people", fields)
+        assert status == 201, body
+        ids: list[str] = body["ids"]
+        return ids
+
+    def found(self, vendor: str, **by: str) -> list[dict[str, Any]]:
+        """Return what a vendor holds on a person, by `email` or `id`."""
+        status, body = self.ask("GET", f"/sandbox/{vendor}/people?{urlencode(by)}")
+        assert status == 200, body
+        found: list[dict[str, Any]] = body["found"]
+        return found
+
+    def fail(self, vendor: str, kind: str, **limits: Any) -> None:
+        """Let a vendor fail from now on."""
+        status, body = self.ask("POST", f"/sandbox/{vendor}/faults", {"kind": kind} | limits)
+        assert status == 201, body
+
+    def heal(self, vendor: str) -> None:
+        """Let a vendor work again."""
+        self.ask("DELETE", f"/sandbox/{vendor}/faults")
+
+    def close(self) -> None:
+        """Stop serving."""
+        for vendor in ("sendgrid",):
+            self.app.faults.clear(vendor)
+        self._server.shutdown()
+        self._server.server_close()
+        self.app.state.close()
+
+    def _count(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        vendor = environ["PATH_INFO"].split("/")[1]
+        if vendor not in {"sandbox", "outbox", "healthz"}:
+            self.calls += 1
+            if self.calls == self._breaks_at:
+                self.app.faults.ask(vendor, {"kind": "half", "times": 1})
+        return self.app(environ, start_response)
+
+
+def _parsed(body: bytes) -> Any:
+    return json.loads(body) if body else None

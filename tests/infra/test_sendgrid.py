@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from infra.subprocessors.sendgrid import SendgridConnector, SendgridTransport
+from shared.failures import Misconfigured, NeverRetry, TryAgain
+from shared.ports import Part, Person
+from tests.contracts.connector_contract import NOW, ConnectorContract
+from tests.contracts.running_sandbox import RunningSandbox
+
+ADA = "ada.lovelace+canary@example.com"
+BOB = "bob@example.com"
+KEY = "SG.test.key"
+
+
+def transport(sandbox: RunningSandbox, timeout: float = 5.0, key: str = KEY) -> SendgridTransport:
+    return SendgridTransport(key, sandbox.url("sendgrid"), timeout)
+
+
+def mail(sandbox: RunningSandbox, to: str = ADA, **more: Any) -> str:
+    words = {"sender": "Pledge <privacy@example.org>", "subject": "Hello", "text": "plain", "html": "<p>rich</p>"}
+    return transport(sandbox).send(to=to, headers={"X-Kind": "test"}, reference="t0ken", **(words | more))
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[RunningSandbox]:
+    sandbox = RunningSandbox(tmp_path, {"sendgrid": KEY})
+    yield sandbox
+    sandbox.close()
+
+
+class TestSendgridConnector(ConnectorContract):
+    vendor: ClassVar[str] = "sendgrid"
+    personal = (ADA, "ada.lovelace", "Lovelace", "Zoë", "canary", "%40example.com")
+
+    def connect(self, sandbox: RunningSandbox, timeout: float = 5.0) -> SendgridConnector:
+        return SendgridConnector(transport(sandbox, timeout))
+
+    def known(self, sandbox: RunningSandbox) -> Person:
+        sandbox.put(
+            "sendgrid", email=ADA, name="Zoë Lovelace", lists=["news"], bounced=True, blocked=True, invalid=True
+        )
+        mail(sandbox)
+        return Person(request_id="r1", addresses=[ADA])
+
+    def unknown(self) -> Person:
+        return Person(request_id="r2", addresses=["nobody@example.net"])
+
+
+def erase(sandbox: RunningSandbox, *addresses: str, objected: bool = False, shared: tuple[str, ...] = ()) -> list[Part]:
+    person = Person(request_id="r", addresses=[*addresses], shared_addresses=[*shared], objected=objected)
+    return list(SendgridConnector(transport(sandbox)).erase(person, NOW))
+
+
+def kinds(sandbox: RunningSandbox, email: str = ADA) -> set[str]:
+    return {entry["kind"] for entry in sandbox.found("sendgrid", email=email)}
+
+
+def test_every_address_goes_and_the_evidence_counts_what_went(sandbox: RunningSandbox) -> None:
+    sandbox.put("sendgrid", email=ADA, name="Ada", bounced=True)
+    sandbox.put("sendgrid", email=BOB, blocked=True)
+    mail(sandbox)
+    (part,) = erase(sandbox, ADA, BOB)
+    assert (part.outcome, part.name) == ("accepted", "account data")
+    assert part.evidence["removed"] == {"bounces": 1, "blocks": 1, "contacts": 2}
+    assert part.evidence["addresses"] == 2
+    assert len(part.evidence["job_ids"]) == 2
+    assert "kept" not in part.evidence
+    assert not kinds(sandbox) | kinds(sandbox, BOB)
+
+
+@pytest.mark.parametrize("mark", ["unsubscribed", "group"])
+def test_an_opt_out_found_there_stays_and_is_told(sandbox: RunningSandbox, mark: str) -> None:
+    sandbox.put("sendgrid", email=ADA, bounced=True, **{mark: True})
+    for _ in range(2):
+        (part,) = erase(sandbox, ADA)
+        assert part.evidence["kept"] == "opt-out entry, because the person objected"
+        assert part.evidence["objection_found"] is True
+        assert kinds(sandbox) == {"global"} | ({"group_entry"} if mark == "group" else set())
+
+
+def test_a_spam_report_becomes_an_opt_out(sandbox: RunningSandbox) -> None:
+    sandbox.put("sendgrid", email=ADA, reported_spam=True)
+    (part,) = erase(sandbox, ADA)
+    assert part.evidence["objection_found"] is True
+    assert kinds(sandbox) == {"global"}
+
+
+def test_a_spam_report_is_not_forgotten_by_a_crash_at_any_call(sandbox: RunningSandbox) -> None:
+    sandbox.put("sendgrid", email=ADA, reported_spam=True)
+    erase(sandbox, ADA)
+    for call in range(1, sandbox.calls + 1):
+        email = f"crash{call}@example.com"
+        sandbox.put("sendgrid", email=email, reported_spam=True)
+        sandbox.break_at(call)
+        with pytest.raises(TryAgain):
+            erase(sandbox, email)
+        (part,) = erase(sandbox, email)
+        assert part.evidence["objection_found"] is True
+        assert kinds(sandbox, email) == {"global"}
+
+
+def test_the_objection_of_a_person_is_put_on_the_global_list(sandbox: RunningSandbox) -> None:
+    (part,) = erase(sandbox, ADA, objected=True)
+    assert part.evidence["kept"] == "opt-out entry, because the person objected"
+    assert "objection_found" not in part.evidence
+    assert kinds(sandbox) == {"global"}
+
+
+def test_an_address_shared_with_another_account_is_left_alone(sandbox: RunningSandbox) -> None:
+    sandbox.put("sendgrid", email=ADA, bounced=True)
+    (part,) = erase(sandbox, shared=(ADA,))
+    assert part.outcome == "no_store"
+    assert "another account" in part.evidence["reason"]
+    assert kinds(sandbox) == {"contact", "bounces"}
+    assert sandbox.calls == 0
+
+
+def test_without_any_address_there_is_nothing_to_find(sandbox: RunningSandbox) -> None:
+    assert [part.outcome for part in erase(sandbox)] == ["nothing_found"]
+
+
+def test_somebody_elses_contact_with_the_address_goes_to_a_person(sandbox: RunningSandbox) -> None:
+    contact = {"email": BOB, "alternate_emails": [ADA]}
+    authorized = {"Authorization": f"Bearer {KEY}"}
+    sandbox.ask("PUT", "/sendgrid/v3/marketing/contacts", {"contacts": [contact]}, **authorized)
+    parts = erase(sandbox, ADA)
+    assert [part.outcome for part in parts] == ["accepted", "failed"]
+    assert kinds(sandbox, BOB) == {"contact"}
+
+
+def test_the_export_holds_contact_and_lists_and_names_its_gaps(sandbox: RunningSandbox) -> None:
+    sandbox.put("sendgrid", email=ADA, name="Ada Lovelace", lists=["news"], bounced=True, unsubscribed=True, group=True)
+    export = SendgridConnector(transport(sandbox)).export(
+        Person(request_id="r", addresses=[ADA], shared_addresses=[BOB])
+    )
+    assert [(one["first_name"], one["list_ids"]) for one in export["contacts"]] == [("Ada", ["news"])]
+    assert [one["list"] for one in export["list_entries"]] == ["bounces", "group", "global"]
+    assert len(export["gaps"]) == 2
+
+
+def test_nothing_is_ever_retained_so_there_is_nothing_to_purge(sandbox: RunningSandbox) -> None:
+    with pytest.raises(NeverRetry, match="nothing_retained"):
+        SendgridConnector(transport(sandbox)).purge([], NOW)
+
+
+def test_a_ping_knows_a_good_key_from_a_bad_one(sandbox: RunningSandbox) -> None:
+    SendgridConnector(transport(sandbox)).ping()
+    with pytest.raises(NeverRetry, match="sendgrid_401"):
+        SendgridConnector(transport(sandbox, key="SG.wrong")).ping()
+
+
+def test_a_mail_arrives_as_it_was_written(sandbox: RunningSandbox) -> None:
+    assert mail(sandbox)
+    ((_, outbox),) = [sandbox.ask("GET", "/outbox")]
+    (arrived,) = outbox["mails"]
+    at = arrived.pop("at")
+    assert at.endswith("Z")
+    assert arrived == {
+        "to": ADA,
+        "from": "privacy@example.org",
+        "subject": "Hello",
+        "text": "plain",
+        "html": "<p>rich</p>",
+        "headers": {"X-Kind": "test"},
+    }
+
+
+def test_a_mail_about_a_right_reaches_people_on_every_list(sandbox: RunningSandbox) -> None:
+    marks = {"unsubscribed": True, "group": True, "bounced": True, "reported_spam": True, "invalid": True}
+    sandbox.put("sendgrid", email=ADA, **marks)
+    mail(sandbox, html="")
+    assert "mails" in kinds(sandbox)
+
+
+def test_a_refused_mail_needs_a_person_and_names_no_address(sandbox: RunningSandbox) -> None:
+    with pytest.raises(NeverRetry) as caught:
+        mail(sandbox, to="ada lovelace")
+    assert str(caught.value) == "sendgrid_400"
+    assert caught.value.__context__ is None
+
+
+def test_addresses_with_unusual_characters_are_escaped(sandbox: RunningSandbox) -> None:
+    for email in ("a/b?c#d%e+f&g'h@example.com", "zoë@exämple.com", "a//b@example.com"):
+        sandbox.put("sendgrid", email=email, bounced=True)
+        assert erase(sandbox, email)[0].evidence["removed"] == {"bounces": 1, "contacts": 1}
+        assert kinds(sandbox, email) == set()
+
+
+def test_a_rate_limit_says_when_to_come_back(sandbox: RunningSandbox) -> None:
+    sandbox.fail("sendgrid", "429")
+    with pytest.raises(TryAgain) as caught:
+        mail(sandbox)
+    assert caught.value.code == "sendgrid_429"
+    assert caught.value.after_seconds in range(3, 7)
+
+
+def test_a_timeout_is_told_from_a_refused_connection(sandbox: RunningSandbox) -> None:
+    sandbox.fail("sendgrid", "timeout", times=1)
+    began = time.monotonic()
+    with pytest.raises(TryAgain, match="sendgrid_timeout"):
+        transport(sandbox, timeout=0.2).call("get", "scopes")
+    assert time.monotonic() - began < 2
+    with pytest.raises(TryAgain, match="sendgrid_unreachable"):
+        SendgridTransport(KEY, "http://127.0.0.1:9").call("get", "scopes")
+
+
+def test_an_empty_segment_never_addresses_a_whole_list(sandbox: RunningSandbox) -> None:
+    with pytest.raises(NeverRetry):
+        transport(sandbox).call("delete", "suppression", "bounces", "")
+    assert sandbox.calls == 0
+
+
+def test_an_answer_that_is_not_sendgrids_is_tried_again(sandbox: RunningSandbox) -> None:
+    strange = SendgridTransport(KEY, f"{sandbox.base}/healthz#")
+    with pytest.raises(TryAgain, match="sendgrid_unreadable"):
+        SendgridConnector(strange).ping()
+
+
+@pytest.mark.parametrize(("key", "base"), [("", "http://127.0.0.1:1"), (KEY, "127.0.0.1:1")])
+def test_a_transport_is_not_built_from_half_a_setting(key: str, base: str) -> None:
+    with pytest.raises(Misconfigured):
+        SendgridTransport(key, base)

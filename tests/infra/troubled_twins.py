@@ -1,0 +1,141 @@
+"""Twins of our ports that do one thing differently: they crash, are busy, or keep copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from infra.local.website import LocalWebsite
+from shared.records import LedgerEntry
+from shared.store import Bound, Change, Conflict, Delete, Query, Record, Store, Stored
+from shared.website_data import WebsiteData
+
+R = TypeVar("R", bound=Record)
+
+
+class PowerCutError(Exception):
+    """The process died here."""
+
+
+@dataclass
+class Fuse:
+    """Lets so many writes through, then the power goes."""
+
+    left: int
+
+    def write(self) -> None:
+        if self.left == 0:
+            raise PowerCutError
+        self.left -= 1
+
+
+class ForwardingStore:
+    """A store in front of another, for twins that do one thing differently."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def get(self, kind: type[R], id: str) -> Stored[R] | None:
+        return self.store.get(kind, id)
+
+    def query(
+        self,
+        query: Query[R],
+        *equals: str | bool | int,
+        at_least: Bound | None = None,
+        at_most: Bound | None = None,
+        after: Stored[R] | None = None,
+        limit: int = 100,
+    ) -> list[Stored[R]]:
+        return self.store.query(query, *equals, at_least=at_least, at_most=at_most, after=after, limit=limit)
+
+    def commit(self, changes: Sequence[Change]) -> list[str]:
+        return self.store.commit(changes)
+
+    def physically_gone(self, now: datetime) -> datetime:
+        return self.store.physically_gone(now)
+
+
+class CrashingStore(ForwardingStore):
+    def __init__(self, store: Store, fuse: Fuse) -> None:
+        super().__init__(store)
+        self.fuse = fuse
+
+    def commit(self, changes: Sequence[Change]) -> list[str]:
+        self.fuse.write()
+        return self.store.commit(changes)
+
+
+class RecordingStore(ForwardingStore):
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.commits: list[list[Change]] = []
+
+    def commit(self, changes: Sequence[Change]) -> list[str]:
+        self.commits.append(list(changes))
+        return self.store.commit(changes)
+
+
+class BusyStore(ForwardingStore):
+    """Somebody else writes just before each of the first commits."""
+
+    def __init__(self, store: Store, meanwhile: Callable[[], object], times: int) -> None:
+        super().__init__(store)
+        self.meanwhile = meanwhile
+        self.times = times
+
+    def commit(self, changes: Sequence[Change]) -> list[str]:
+        if self.times:
+            self.times -= 1
+            self.meanwhile()
+        return self.store.commit(changes)
+
+
+class BackedUpStore(ForwardingStore):
+    """Keeps copies for 30 days, as a database with long backups does."""
+
+    def physically_gone(self, now: datetime) -> datetime:
+        return self.store.physically_gone(now) + timedelta(days=30)
+
+
+class CrashingWebsite(LocalWebsite):
+    def __init__(self, store: Store, folder: Path, declared: WebsiteData, fuse: Fuse) -> None:
+        super().__init__(store, folder, declared)
+        self.fuse = fuse
+
+    def delete_file(self, bucket: str, path: str) -> None:
+        self.fuse.write()
+        super().delete_file(bucket, path)
+
+
+class ContendedStore(ForwardingStore):
+    """Somebody is always quicker."""
+
+    def commit(self, _: Sequence[Change]) -> list[str]:
+        raise Conflict
+
+
+class StubbornStore(ForwardingStore):
+    """Says yes to deleting evidence, and does not."""
+
+    def commit(self, changes: Sequence[Change]) -> list[str]:
+        kept = [change for change in changes if not isinstance(change, Delete) or change.kind is not LedgerEntry]
+        return self.store.commit(kept)
+
+
+class EagerWebsite(LocalWebsite):
+    """Writes a document again as soon as it was deleted."""
+
+    def delete(self, paths: Sequence[str]) -> None:
+        super().delete(paths)
+        super().write("users/u1", {"name": "Ada again"})
+
+
+class ReadOnlyWebsite(LocalWebsite):
+    """Says yes to deleting, and does not."""
+
+    def delete(self, paths: Sequence[str]) -> None:
+        pass
