@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from infra.http.answers import Answer
-from infra.http.edge import Call, Edge
+from infra.http.edge import Call, Edge, Nothing
 from shared.failures import BadInput
 from shared.promises import consents
 from shared.promises.consents import Decided
 
 edge = Edge("consents")
-
-
-class Nothing(msgspec.Struct, frozen=True):
-    """A body that may be empty, a form or a one-click field; nothing in it is read."""
 
 
 @edge.route("POST", "/", "Record decisions with their evidence; withdrawing is the same call", body=Decided, status=201, browser=True)

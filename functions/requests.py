@@ -8,7 +8,7 @@ import flask
 import msgspec
 
 from infra.http.answers import Answer
-from infra.http.edge import Call, Edge
+from infra.http.edge import Call, Edge, Nothing
 from shared import identity
 from shared.case import Case
 from shared.failures import BadInput, Refused, Stale
@@ -31,10 +31,6 @@ class Chosen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The numbers of the accounts that are meant. One ticked box of a form comes alone."""
 
     accounts: list[int]
-
-
-class Nothing(msgspec.Struct, frozen=True):
-    """A body that may be empty or a form; nothing in it is read."""
 
 
 @edge.route("GET", "/new", "The form")

@@ -6,7 +6,7 @@ everything was deleted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,8 +17,7 @@ MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
-STANDING = "The law may require us to keep some records, and may forbid us to say so."
-OURS_EXPLAINED = "our own records and the website’s data"
+OURS_EXPLAINED = "our own records and the website's data"
 RIGHTS = {
     "access": "a copy of your data",
     "rectification": "a correction of your data",
@@ -124,6 +123,14 @@ def reasons(evidence: Mapping[str, Any] | None) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def standing() -> str:
+    """Return the sentence that stands on every request, whether or not it applies (TRUTH §9)."""
+    # imported here: most pages and mails need none of the core behind it
+    from shared.promises.statement import STANDING
+
+    return STANDING
+
+
 def sentence(rule: str) -> str:
     """Make a sentence of a rule, which may be a fragment that starts with a small letter."""
     return f"{rule[:1].upper()}{rule[1:]}{'' if rule.endswith(('.', '!', '?')) else '.'}"
@@ -151,6 +158,5 @@ def _scalar(value: Any) -> Any:
     return "none" if value in (None, [], ()) else value
 
 
-FILTERS = {
-    filter_.__name__: filter_ for filter_ in (day, date, right, recipient, explained, outcome, state, reasons, sentence, facts)
-}
+SAID = (day, date, right, recipient, explained, outcome, state, reasons, sentence, facts)
+FILTERS: dict[str, Callable[..., Any]] = {said.__name__: said for said in SAID}

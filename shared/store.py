@@ -120,6 +120,10 @@ class Store(Protocol):
         """Make deleted records unreadable on the medium as far as can be; return when the last copy is gone."""
         ...
 
+    def compact(self) -> None:
+        """Rewrite the medium without what was deleted since the last time. The retention job calls it; may do nothing."""
+        ...
+
 
 MOST_CHANGES = 500
 """Changes in one commit, at the most: what a Firestore batch is documented to take."""

@@ -71,15 +71,15 @@ class WebsiteErasure:
 
     def put_on_record(self, held: Holdings) -> dict[str, Keep]:
         """Record what law keeps, by path. Raises Conflict when another run was faster."""
-        keeps, new = {}, []
+        keeps: dict[str, Keep] = {}
+        new: list[Create] = []
         for path, data in held.documents.items():
             standing = standing_at(self.store, self.vault, path)
             keep = self._keep(path, data, held.retain.get(path), standing)
             if keep:
                 keeps[path] = keep
-                new += (
-                    [] if any(one.id == keep.record_id for one in standing) else [Create(keep.record_id, keep.record)]
-                )
+            if keep and all(one.id != keep.record_id for one in standing):
+                new.append(Create(keep.record_id, keep.record))
         for start in range(0, len(new), MOST_CHANGES):
             self.store.commit(new[start : start + MOST_CHANGES])
         return keeps

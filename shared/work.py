@@ -7,6 +7,7 @@ lease run out.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -59,11 +60,12 @@ def item(kind: str, ref: str, now: datetime, due_at: datetime | None = None, **a
 
 def backoff(attempts: int, after_seconds: int | None = None) -> timedelta:
     """Return how long to wait after so many attempts: doubling from a minute, at most 6 hours, with jitter."""
-    doubled = FIRST_BACKOFF * 2 ** min(attempts - 1, 20) if attempts < 20 else LONGEST_BACKOFF
-    asked = timedelta(seconds=after_seconds or 0)
-    longest = min(max(doubled, asked), LONGEST_BACKOFF)
+    doubled = FIRST_BACKOFF * 2 ** min(attempts - 1, 20)
+    asked = min(timedelta(seconds=after_seconds or 0), LONGEST_BACKOFF)
+    longest = max(min(doubled, LONGEST_BACKOFF), asked)
     # jitter shortens only: a cap stays a cap, and a vendor's own wish is kept
-    return max(longest * random.uniform(0.75, 1.0), min(asked, LONGEST_BACKOFF))  # noqa: S311
+    waited = max(longest * random.uniform(0.75, 1.0), asked)  # noqa: S311 - no secret hangs on it
+    return timedelta(seconds=math.ceil(waited.total_seconds()))
 
 
 def run(services: Services, work_id: str, handlers: Mapping[str, Handler]) -> Ran:

@@ -29,6 +29,10 @@ MOST_DRAINED = 64 * 1024 * 1024
 B = TypeVar("B")
 
 
+class Nothing(msgspec.Struct, frozen=True):
+    """A body that may be empty or a form; nothing in it is read."""
+
+
 class Route(NamedTuple):
     """One call of the contract. `who`: the least a caller must be. `form`: pages may post it urlencoded."""
 

@@ -16,6 +16,7 @@ import flask
 import jinja2  # costs nothing: Flask has loaded it
 from markupsafe import Markup, escape
 
+from infra import words
 from infra.http.answers import HEADERS
 
 FOLDER = Path(__file__).parents[1] / "pages"
@@ -26,22 +27,21 @@ POLICY = (
 FIRST_HEADING = re.compile(r"<(/?)h1\b")
 
 
-def html(template: str, status: int = 200, *, cache: str = "no-store", **words: Any) -> flask.Response:
+def html(template: str, status: int = 200, *, cache: str | None = None, **given: Any) -> flask.Response:
     """Render `infra/pages/<template>.html`. A word that the page needs and does not get is an error, never a blank.
 
-    Every page needs `company`; each template names the rest in its first lines. `cache` is for public pages alone.
+    Every page needs `company`; each template names the rest in its first lines. `cache` is for public
+    pages alone; any other page is stored nowhere.
     """
     style, policy = _style()
-    body = _environment().get_template(f"{template}.html").render(style=style, status=status, **words)
+    body = _environment().get_template(f"{template}.html").render(style=style, status=status, **given)
     # the same address answers programs in JSON: a cache must tell them apart
-    headers = {**HEADERS, "Cache-Control": cache, "Content-Security-Policy": policy, "Vary": "Accept"}
+    headers = {**HEADERS, "Cache-Control": cache or "no-store", "Content-Security-Policy": policy, "Vary": "Accept"}
     return flask.Response(body, status, headers, content_type="text/html; charset=utf-8")
 
 
 @lru_cache(maxsize=1)
 def _environment() -> jinja2.Environment:
-    from infra import words
-
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=True,
@@ -51,7 +51,7 @@ def _environment() -> jinja2.Environment:
         auto_reload=False,
     )
     environment.filters.update(words.FILTERS, under_title=_under_title)
-    environment.globals["standing"] = words.STANDING
+    environment.globals["standing"] = words.standing
     return environment
 
 

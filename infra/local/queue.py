@@ -27,7 +27,7 @@ JOBS = {"sweep": timedelta(minutes=5), "deadlines": timedelta(hours=1), "retenti
 IDLE_JOBS_EVERY = timedelta(hours=6)
 IDLE_JOBS_EVERY_IN_LONG_JUMPS = timedelta(hours=24)
 LONG_JUMP = timedelta(days=60)
-STUCK_AFTER = 50
+STUCK_AFTER = 5
 
 
 class SweptQueue:

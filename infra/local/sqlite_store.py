@@ -1,7 +1,8 @@
 """The store on one SQLite file: the embedded default.
 
-WAL with `synchronous=NORMAL` survives the death of the process; `secure_delete` zeroes what is deleted, and
-`physically_gone` truncates the log that still holds it. One connection writes, under a lock, so that writers queue in
+WAL with `synchronous=NORMAL` survives the death of the process; `secure_delete` zeroes what is deleted, `physically_gone`
+truncates the log that still holds it, and `compact` rewrites the file, because pages that SQLite has rebalanced can keep
+copies of rows deleted later. One connection writes, under a lock, so that writers queue in
 this process and not in SQLite's polling; each thread reads over its own.
 """
 
@@ -12,7 +13,7 @@ import random
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +27,7 @@ from shared.times import rfc3339
 
 R = TypeVar("R", bound=Record)
 BUSY_SECONDS = 5.0
+COMPACTED_WITHIN = timedelta(days=1)
 _to_json = msgspec.json.Encoder().encode
 _versions = random.SystemRandom()
 
@@ -38,6 +40,8 @@ class SqliteStore:
         self._synchronous = synchronous
         self._lock = threading.Lock()
         self._local = threading.local()
+        # unknown at start: another process may have deleted and ended before it compacted
+        self._deleted = True
         path.parent.mkdir(parents=True, exist_ok=True)
         with _database_errors():
             self._writer = self._connect()
@@ -50,6 +54,8 @@ class SqliteStore:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={self._synchronous}")
         connection.execute("PRAGMA secure_delete=ON")
+        # sorting and rewriting must not leave copies in files of their own
+        connection.execute("PRAGMA temp_store=MEMORY")
         return connection
 
     def _reader(self) -> sqlite3.Connection:
@@ -102,6 +108,7 @@ class SqliteStore:
                     if writer.execute(sql, values).rowcount == 0 and must_hit:
                         raise Conflict  # noqa: TRY301
                 writer.execute("COMMIT")
+                self._deleted = self._deleted or any(isinstance(change, Delete) for change in changes)
             except sqlite3.IntegrityError as error:
                 writer.execute("ROLLBACK")
                 raise Conflict from error
@@ -116,7 +123,15 @@ class SqliteStore:
             busy, *_ = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
             raise TryAgain("database_busy")
-        return now
+        return now + COMPACTED_WITHIN
+
+    def compact(self) -> None:
+        with self._lock, _database_errors():
+            if not self._deleted:
+                return
+            self._writer.execute("VACUUM")
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._deleted = False
 
     def close(self) -> None:
         """Close the writing connection; reading ones close with their threads."""

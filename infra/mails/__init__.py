@@ -1,4 +1,4 @@
-"""The list of mails. Each has a folder here with its subject, its text and its HTML twin; a test holds the two together.
+"""The list of mails. Each has a folder here with its subject, its text and its HTML twin; a test keeps them together.
 
 To add one: a folder with `subject.txt`, `text.txt` and `mail.html`, and its name below. A translation stands beside
 them, all three or none: `subject.de.txt`, `text.de.txt`, `mail.de.html`.

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Set as AbstractSet
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
+
+from infra.words import FILTERS
 
 FOLDER = Path(__file__).parent
 WIDTH = 74
@@ -53,8 +56,6 @@ def whole_language(template: str, locale: str, there: AbstractSet[str]) -> str:
 
 @lru_cache(maxsize=1)
 def _environment() -> jinja2.Environment:
-    from infra import words
-
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=jinja2.select_autoescape(["html"], default=False),
@@ -63,7 +64,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(words.FILTERS)
+    environment.filters.update(FILTERS)
     return environment
 
 
@@ -85,6 +86,4 @@ def _wrapped(line: str) -> list[str]:
     if len(line) <= WIDTH or "://" in line:
         return [line]
     indent = "  " if line.startswith("- ") else ""
-    return textwrap.wrap(
-        line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
+    return textwrap.wrap(line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

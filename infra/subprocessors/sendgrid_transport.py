@@ -7,9 +7,11 @@ import logging
 from collections.abc import Callable, Mapping
 from email.utils import mktime_tz, parseaddr, parsedate_tz
 from typing import Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
+from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, build_opener
 
 import msgspec
+from python_http_client import Client
 from python_http_client.exceptions import HTTPError
 from sendgrid import SendGridAPIClient
 
@@ -48,10 +50,11 @@ class SendgridTransport:
             raise Misconfigured("SENDGRID_API_KEY is not set")
         if not base_url.startswith(("https://", "http://")):
             raise Misconfigured("SENDGRID_API_BASE: an http or https address is needed")
-        self._client = SendGridAPIClient(api_key, host=base_url.rstrip("/")).client
-        # here, once: with the first body the client would add it to a dict that all threads share
-        self._client.request_headers["Content-Type"] = "application/json"
-        self._client.timeout = timeout
+        made = SendGridAPIClient(api_key, host=base_url.rstrip("/")).client
+        # all of them here: with the first body the client would add to a dict that its threads share
+        headers = made.request_headers | {"Content-Type": "application/json"}
+        self._settings = {"host": made.host, "version": 3, "request_headers": headers, "timeout": timeout}
+        self._opener = build_opener(_NoRedirect, *([ProxyHandler({})] if _is_loopback(base_url) else []))
         logging.getLogger("python_http_client.client").addFilter(_nothing)
 
     def call(self, method: str, *path: str, body: Any = None, query: Mapping[str, str] | None = None) -> Answer:
@@ -61,9 +64,7 @@ class SendgridTransport:
         """
         if not all(path):  # without its last segment an address means the whole list
             raise NeverRetry("sendgrid_empty_segment")
-        client = self._client
-        for segment in path:
-            client = client._(quote(segment, safe=""))
+        client = _Client(self._opener, url_path=[quote(segment, safe="") for segment in path], **self._settings)
         answer = _outcome(lambda: _read(getattr(client, method)(request_body=body, query_params=query)))
         if isinstance(answer, Exception):
             # raised here and not where it was caught: the client's exception holds the address it called
@@ -93,6 +94,28 @@ class SendgridTransport:
         answer = self.call("post", "mail", "send", body=mail)
         answer.expect(http.client.ACCEPTED)
         return answer.headers.get("X-Message-Id") or ""
+
+
+class _Client(Client):  # type: ignore[misc]
+    """The vendor's client over our own opener: its own would pass the key on to wherever a redirect leads."""
+
+    def __init__(self, opener: OpenerDirector, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._opener = opener
+
+    def _make_request(self, _: Any, request: Any, timeout: float | None = None) -> Any:
+        return super()._make_request(self._opener, request, timeout)
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        """Follow none: the redirect itself then counts as the answer, and is refused."""
+
+
+def _is_loopback(base_url: str) -> bool:
+    # a proxy from the environment must not get to see what goes to the sandbox
+    host = urlsplit(base_url).hostname or ""
+    return host in {"localhost", "::1"} or host.startswith("127.")
 
 
 def _nothing(_: logging.LogRecord) -> bool:

@@ -23,7 +23,7 @@ from shared.failures import BadInput, Missing, Stale
 from shared.ports import Services
 from shared.records import InForce, Policy
 from shared.store import Change, Conflict, Create, Stored, Update
-from shared.times import rfc3339
+from shared.times import rfc3339, whole_second
 from shared.vault import canonical
 
 IN_FORCE = "policy"
@@ -128,7 +128,7 @@ def _record(  # noqa: PLR0913
         material=draft.material,
         changes=draft.changes,
         published_at=now,
-        effective_at=draft.effective_at or now,
+        effective_at=whole_second(draft.effective_at or now),
         published_by=by,
         catalogue=described,
         catalogue_hash=sha256(canonical(described)).hexdigest(),

@@ -20,7 +20,10 @@ from shared.store import MOST_CHANGES, Change, Conflict, Delete, Stored
 
 
 def expire(services: Services) -> dict[str, int]:
-    """Remove what has expired; return how many records of each collection. Reads nothing else."""
+    """Remove what has expired, and what deleted records left behind; return how many of each collection.
+
+    Reads nothing but what has expired.
+    """
     now = services.clock.now()
     removed: dict[str, int] = {}
     for query in EXPIRED:
@@ -29,8 +32,7 @@ def expire(services: Services) -> dict[str, int]:
             removed[query.kind.collection] = removed.get(query.kind.collection, 0) + gone
             if not gone:
                 break
-    if removed:
-        services.store.physically_gone(now)
+    services.store.compact()
     return removed
 
 

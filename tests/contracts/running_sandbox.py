@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode
-from urllib.request import Request, urlopen
+from urllib.request import ProxyHandler, Request, build_opener
 
 from infra.local.sandbox.server import Sandbox, server_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+DIRECT = build_opener(ProxyHandler({}))
+"""Past any proxy that the environment names."""
 
 
 class RunningSandbox:
@@ -43,7 +46,7 @@ class RunningSandbox:
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         request = Request(self.base + path, data, {"Content-Type": "application/json"} | headers, method=method)
         try:
-            with urlopen(request, timeout=10) as response:
+            with DIRECT.open(request, timeout=10) as response:
                 return response.status, _parsed(response.read())
         except HTTPError as error:
             with error:

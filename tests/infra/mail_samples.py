@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from shared.promises.statement import STANDING
 from tests.infra.page_samples import BASE, COMPANY, PURPOSES, STATUS_URL
 
 ALWAYS: dict[str, Any] = {"company": COMPANY, "policy_url": f"{BASE}/policy", "contact": COMPANY.contact}
@@ -32,7 +33,7 @@ CLOSING: dict[str, Any] = {
     "kept": ["Stripe: invoices, Companies Act 2006 s. 388, until 24 November 2032, 00:00 UTC"],
     "survives": ["Proof of this request, until 31 December 2029, so that it can be checked"],
     "not_connected": ["Facebook", "Instagram"],
-    "standing": "The law may require us to keep some records, and may forbid us to say so.",
+    "standing": STANDING,
 }
 STUCK: dict[str, Any] = {
     "kind": "step.failed",
@@ -62,17 +63,32 @@ FULL: dict[str, dict[str, Any]] = {
     },
     "request_paused": {"right": "access", "reason": "which of the two shops did you order from, and when?"},
     "request_closing": CLOSING,
-    "consent_confirm": {"purposes": PURPOSES, "link": f"{BASE}/consents/confirm?t=Vw3kJ8", "expires_at": "2026-11-29T14:40:00Z"},
+    "consent_confirm": {
+        "purposes": PURPOSES,
+        "link": f"{BASE}/consents/confirm?t=Vw3kJ8",
+        "expires_at": "2026-11-29T14:40:00Z",
+    },
     "operator_alert": {"items": [STUCK, LATE], "console_url": f"{BASE}/operator/attention"},
 }
 MINIMAL: dict[str, dict[str, Any]] = {
     "request_verified": {
-        **VERIFIED, "right": "access", "cancel_link": None, "begins_at": None, "promise_by": None, "choose": False,
+        **VERIFIED,
+        "right": "access",
+        "cancel_link": None,
+        "begins_at": None,
+        "promise_by": None,
+        "choose": False,
     },
     "request_notice": {**FULL["request_notice"], "begins_at": None},
     "request_cancelled": {"right": "objection"},
     "request_closing": {
-        **CLOSING, "right": "objection", "done": [], "open": [], "kept": [], "survives": [], "not_connected": [],
+        **CLOSING,
+        "right": "objection",
+        "done": [],
+        "open": [],
+        "kept": [],
+        "survives": [],
+        "not_connected": [],
     },
     "consent_confirm": {**FULL["consent_confirm"], "purposes": []},
     "operator_alert": {**FULL["operator_alert"], "items": [LATE]},

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from shared.annex import ANNEX
 from shared.company import Authority, Company, Purpose, Senders
+from shared.promises.statement import STANDING
 
 COMPANY = Company(
     name="Harbour Prints Ltd",
@@ -107,7 +108,10 @@ RIGHTS = [
     ("portability", "My data in a form I can take elsewhere"),
     ("objection", "Stop using my data for marketing"),
 ]
-NOT_CONNECTED = [{"name": "facebook", "title": "Facebook"}, {"name": "instagram", "title": "Instagram"}]
+NOT_CONNECTED = [
+    {"name": "facebook", "title": "Facebook"},
+    {"name": "instagram", "title": "Instagram", "why": "not used: we place no advertisements there"},
+]
 STATEMENT = {
     "request_id": "rq_7c1f9d2e4b",
     "right": "erasure",
@@ -124,7 +128,7 @@ STATEMENT = {
         {"what": "A mark that stops mails", "why": "you objected", "until": None},
     ],
     "not_connected": NOT_CONNECTED,
-    "standing": "The law may require us to keep some records, and may forbid us to say so.",
+    "standing": STANDING,
 }
 PURPOSES = [{"title": "News by e-mail", "why": "To tell you about new prints, at most once a month"}]
 RECEIPT = {
@@ -137,7 +141,8 @@ RECEIPT = {
 BODY = Markup(
     "<h1>Privacy policy</h1><p>We keep what we promise.</p><h2>1. What we take</h2>"
     "<p>Your name and address, and what you order.</p><ul><li>To send your order</li><li>To answer you</li></ul>"
-    "<table><thead><tr><th>Data</th><th>Kept for</th></tr></thead><tbody><tr><td>Orders</td><td>6 years</td></tr></tbody></table>"
+    "<table><thead><tr><th>Data</th><th>Kept for</th></tr></thead>"
+    "<tbody><tr><td>Orders</td><td>6 years</td></tr></tbody></table>"
 )
 ENTRIES: list[dict[str, Any]] = [
     {**msgspec.to_builtins(entry), "connected": entry.name not in {"facebook", "instagram"}, "not_used": None}
@@ -146,7 +151,12 @@ ENTRIES: list[dict[str, Any]] = [
 ENTRIES[-1]["not_used"] = "we place no advertisements there"
 
 FULL: dict[str, dict[str, Any]] = {
-    "problem": {"title": "That request cannot be accepted", "rule": "an e-mail address is needed", "field": "email", "status": 400},
+    "problem": {
+        "title": "That request cannot be accepted",
+        "rule": "an e-mail address is needed",
+        "field": "email",
+        "status": 400,
+    },
     "request_new": {
         "action": f"{BASE}/requests",
         "rights": RIGHTS,
@@ -168,7 +178,13 @@ FULL: dict[str, dict[str, Any]] = {
         "used": False,
     },
     "request_confirmed": {
-        "view": {**WAITING, "right": "erasure", "status": "verified", "promise": {"by": "2026-12-06T15:00:00Z"}},
+        "view": {
+            **WAITING,
+            "right": "erasure",
+            "status": "verified",
+            "begins_at": "2026-11-23T15:00:00Z",
+            "promise": {"by": "2026-12-06T15:00:00Z"},
+        },
         "status_url": STATUS_URL,
         "accounts": ACCOUNTS,
         "accounts_action": f"{BASE}/requests/rq_7c1f9d/accounts?key=abc",
@@ -181,7 +197,11 @@ FULL: dict[str, dict[str, Any]] = {
         "cancel_action": f"{BASE}/requests/rq_7c1f9d/cancel?key=abc",
         "statement_url": f"{BASE}/requests/rq_7c1f9d/statement?key=abc",
     },
-    "request_cancel": {"masked": "m…@h….example", "action": f"{BASE}/requests/rq_7c1f9d/cancel?t=abc", "possible": True},
+    "request_cancel": {
+        "masked": "m…@h….example",
+        "action": f"{BASE}/requests/rq_7c1f9d/cancel?t=abc",
+        "possible": True,
+    },
     "request_cancelled": {},
     "statement": {"statement": STATEMENT, "jws": JWS},
     "consent_confirm": {
@@ -229,11 +249,12 @@ FULL: dict[str, dict[str, Any]] = {
         ],
     },
     "subprocessors": {"entries": ENTRIES},
+    "site": {"pages": {"policy": "/policy", "subprocessors": "/policy/subprocessors", "request": "/requests/new"}},
 }
 MINIMAL: dict[str, dict[str, Any]] = {
     "problem": {"title": "Not found", "rule": "there is nothing at this address", "field": None, "status": 404},
     "request_new": {"action": "/requests", "rights": RIGHTS, "values": {}, "problem": None},
-    "request_confirm": {**FULL["request_confirm"], "right": "access", "cooling_off_words": None},
+    "request_confirm": {**FULL["request_confirm"], "masked": "", "right": "access", "cooling_off_words": None},
     "request_confirmed": {"view": WAITING, "status_url": STATUS_URL, "accounts": [], "accounts_action": None},
     "request": {
         "view": WAITING,
@@ -251,7 +272,7 @@ MINIMAL: dict[str, dict[str, Any]] = {
         },
         "jws": JWS,
     },
-    "consent_confirm": {"masked": "m…@h….example", "purposes": [], "action": "/consents/confirm", "used": True},
+    "consent_confirm": {"masked": "", "purposes": [], "action": "/consents/confirm", "used": True},
     "consent_confirmed": {"purposes": []},
     "receipt": {"receipt": {}, "decisions": [], "jws": JWS},
     "policy": {**FULL["policy"], "upcoming": None, "versions": []},

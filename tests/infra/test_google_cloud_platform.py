@@ -8,14 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import pytest
 
 from shared.failures import NeverRetry, TryAgain
 from shared.identity import Identifiers
 from shared.ports import Part, Person
-from shared.records import ALL_EVIDENCE, LedgerEntry, Subject, Tombstone, WebsiteDocument
-from shared.store import MOST_CHANGES, Change, Create, Delete, Update
+from shared.records import ALL_EVIDENCE, Alias, LedgerEntry, Subject, Tombstone, WebsiteDocument
+from shared.store import MOST_CHANGES, Change, Create, Delete, Record, Update
 from shared.website_data import website_data_from
 from tests.infra.populated import ALL_GONE, DECLARED, NOW, World, outcomes, populated
 from tests.infra.troubled_twins import (
@@ -27,6 +28,7 @@ from tests.infra.troubled_twins import (
     EagerWebsite,
     Fuse,
     PowerCutError,
+    ReadOnlyWebsite,
     RecordingStore,
     StubbornStore,
 )
@@ -137,6 +139,13 @@ def test_an_address_of_ones_own_leads_to_its_documents_and_files(world: World) -
     assert world.website.list_files("letters", "ada@example.com/") == []
 
 
+def test_a_rule_may_be_written_with_slashes_around_it(world: World) -> None:
+    person = world.account("u1", "ada@example.com")
+    slashed = website_data_from({"firestore": [{"documents": "/users/{user_id}/"}]})
+    assert outcomes(world.connector(declared=slashed).erase(person, NOW))["website data"] == "verified"
+    assert world.website.below("users/u1") == []
+
+
 def test_an_address_with_a_slash_does_not_reach_below_anothers_document(world: World) -> None:
     world.website.write("mail/bob/inbox/x@example.com", {"of": "bob"})
     person = Person(
@@ -199,7 +208,10 @@ def test_after_a_power_cut_anywhere_the_next_run_ends_and_reports_as_if_there_ha
 def after_crash(folder: Path, survived: int) -> tuple[Sequence[Part], bool]:
     """Erase with the power going after so many writes, then again; check what is left and what was told."""
     with populated(folder) as world:
-        person = world.account("u1", "ada@example.com")
+        person = world.account("u1", "ada@example.com", "own@example.com")
+        person.addresses.remove("ada@example.com")
+        world.website.write("tickets/1", {"email": "own@example.com", "text": "a secret"})
+        world.website.write("tickets/1/replies/1", {"text": "a secret"})
         for number in range(3):
             world.website.write(f"users/u1/orders/{number}", {"user_id": "u1", "amount": number, "gift": "a secret"})
         world.website.write("users/u1/orders/1/items/i", {"what": "a secret"})
@@ -252,24 +264,22 @@ def test_running_again_reports_the_same_and_changes_nothing(world: World) -> Non
 
 def test_a_consent_given_in_between_is_read_again_and_goes_too(world: World) -> None:
     person = world.account("u1", "ada@example.com")
-    ref = person.refs[0]
 
     def consent_meanwhile() -> None:
-        stored = world.store.get(Subject, ref)
-        if stored:
-            world.store.commit([Update(stored, stored.record)])
-            world.consent(ref, "meanwhile")
+        stored = world.store.get(Subject, person.refs[0])
+        assert stored
+        world.store.commit([Update(stored, stored.record)])
+        world.consent(person.refs[0], "meanwhile")
 
-    store = BusyStore(world.store, consent_meanwhile, times=2)
-    assert outcomes(world.connector(store).erase(person, NOW)) == ALL_GONE
+    assert outcomes(world.connector(BusyStore(world.store, Subject, consent_meanwhile)).erase(person, NOW)) == ALL_GONE
     assert world.store.query(ALL_EVIDENCE) == []
 
 
-def test_a_link_made_to_a_shared_address_in_between_is_not_lost(world: World) -> None:
+def test_a_link_somebody_makes_to_the_same_address_in_between_is_not_lost(world: World) -> None:
     person = world.account("u1", "both@example.com")
-    store = BusyStore(world.store, lambda: world.link("newcomer", "email", "both@example.com"), times=2)
-    world.connector(store).erase(person, NOW)
-    assert set(world.links("email", "both@example.com")) == {"newcomer"}
+    store = BusyStore(world.store, Alias, lambda: world.link("newcomer", "email", "both@example.com"))
+    assert outcomes(world.connector(store).erase(person, NOW)) == ALL_GONE
+    assert world.links("email", "both@example.com") == ["newcomer"]
 
 
 def test_endless_competition_asks_to_try_again(world: World) -> None:
@@ -287,10 +297,22 @@ def test_a_document_that_comes_back_at_once_is_not_called_gone(world: World) -> 
     assert outcomes(world.connector().erase(person, NOW)) == ALL_GONE
 
 
-def test_a_record_that_will_not_go_is_not_called_gone(world: World) -> None:
+@pytest.mark.parametrize("kind", [LedgerEntry, Alias, Subject])
+def test_a_record_that_will_not_go_is_not_called_gone(world: World, kind: type[Record]) -> None:
     person = world.account("u1", "ada@example.com")
     with pytest.raises(TryAgain, match="still_there"):
-        world.connector(StubbornStore(world.store)).erase(person, NOW)
+        world.connector(StubbornStore(world.store, kind)).erase(person, NOW)
+
+
+@pytest.mark.parametrize(
+    "rules", [{"firestore": [{"documents": "users/{user_id}"}]}, {"storage": ["gs://uploads/users/{user_id}/"]}]
+)
+def test_website_data_that_will_not_go_is_not_called_gone(world: World, rules: dict[str, Any]) -> None:
+    person = world.account("u1", "ada@example.com")
+    declared = website_data_from(rules)
+    stuck = ReadOnlyWebsite(world.store, world.folder / "website", declared)
+    with pytest.raises(TryAgain, match="still_there"):
+        world.connector(website=stuck, declared=declared).erase(person, NOW)
 
 
 # --- the tombstone and the last copy ---------------------------------------------------------------------------------
@@ -373,6 +395,19 @@ def test_an_export_holds_everything_of_the_person_and_nothing_of_others(world: W
     assert export["identifiers"][0]["addresses"] == ["ada@example.com"]
     assert {consent["kind"] for consent in export["consents"]} == {"consent", "consent.confirmed"}
     assert all(consent["facts"] == {"purposes": ["ads"]} for consent in export["consents"])
+
+
+def test_what_belongs_to_a_shared_address_is_not_exported(world: World) -> None:
+    person = world.account("u1", "both@example.com")
+    world.website.write("mail/both@example.com", {"for": "both"})
+    world.website.write_file("letters", "both@example.com/1.txt", b"Dear both")
+    own = world.connector().export(person)
+    person.addresses.clear()
+    without = world.connector().export(person)
+    assert "mail/both@example.com" in own["documents"]
+    assert "gs://letters/both@example.com/1.txt" in own["files"]
+    assert "mail/both@example.com" not in without["documents"]
+    assert "gs://letters/both@example.com/1.txt" not in without["files"]
 
 
 def test_an_export_after_the_erasure_is_empty(world: World) -> None:

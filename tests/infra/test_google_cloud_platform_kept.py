@@ -83,6 +83,24 @@ def test_a_second_request_leaves_what_the_first_kept_and_its_date(world: World) 
     assert (parts[2].outcome, parts[2].until) == ("retained", first[2].until)
 
 
+def test_a_kept_document_that_is_still_found_keeps_its_first_date(world: World) -> None:
+    person = world.account("u1", "ada@example.com")
+    keeping = {"ground": "tax", "years": 6, "fields": ["user_id", "amount"]}
+    query = {"query": "orders where user_id == {user_id}", "retain": keeping}
+    connector = world.connector(declared=website_data_from({"firestore": [query]}))
+    first = connector.erase(person, NOW)
+    again = Person(request_id="second", known=person.known)
+    assert connector.erase(person, NOW + timedelta(days=1))[2].until == first[2].until
+    assert connector.erase(again, NOW + timedelta(days=400))[2].until == first[2].until
+
+
+def test_what_is_past_its_date_is_no_longer_told_as_kept(world: World) -> None:
+    person = world.account("u1", "ada@example.com")
+    world.connector().erase(person, NOW)
+    parts = world.connector().erase(person, NOW + timedelta(days=366 * 7))
+    assert f"website data: {GROUND}" not in outcomes(parts)
+
+
 def test_what_is_past_its_date_is_no_longer_kept(world: World) -> None:
     person = world.account("u1", "ada@example.com")
     world.website.write("users/u1/orders/o2", {"user_id": "u1", "amount": 7})

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
-from urllib.request import Request, urlopen
+from urllib.request import Request
 
 import pytest
 
 from infra.local.file_clock import FileClock
 from infra.local.sandbox.state import State
-from tests.contracts.running_sandbox import RunningSandbox
+from tests.contracts.running_sandbox import DIRECT, RunningSandbox
 
 ADA = "ada@example.com"
 BOB = "bob@example.com"
@@ -443,9 +443,9 @@ def test_a_killed_sandbox_still_knows_everything_and_logs_nothing(tmp_path: Path
         os.kill(process.pid, signal.SIGKILL)
         assert process.communicate() == (b"", b"")
     with _process(port, tmp_path) as process:
-        with urlopen(f"http://127.0.0.1:{port}/sandbox/sendgrid/people?email={ADA}") as response:
+        with DIRECT.open(f"http://127.0.0.1:{port}/sandbox/sendgrid/people?email={ADA}") as response:
             assert ADA.encode() in response.read()
-        with urlopen(f"http://127.0.0.1:{port}/sandbox/sendgrid/faults") as response:
+        with DIRECT.open(f"http://127.0.0.1:{port}/sandbox/sendgrid/faults") as response:
             assert b'"500"' in response.read()
         process.terminate()
         assert process.communicate() == (b"", b"")
@@ -457,7 +457,7 @@ def _process(port: int, folder: Path) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     for _ in range(200):
         try:
-            with urlopen(f"http://127.0.0.1:{port}/healthz"):
+            with DIRECT.open(f"http://127.0.0.1:{port}/healthz"):
                 return process
         except URLError:
             time.sleep(0.05)
@@ -469,5 +469,5 @@ def _post(port: int, method: str, path: str, body: str) -> int:
     request = Request(
         f"http://127.0.0.1:{port}{path}", body.encode(), {"Content-Type": "application/json"}, method=method
     )
-    with urlopen(request) as response:
+    with DIRECT.open(request) as response:
         return int(response.status)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Response
 
 from infra.subprocessors.sendgrid import SendgridConnector, SendgridTransport
 from shared.failures import Misconfigured, NeverRetry, TryAgain
@@ -220,6 +223,23 @@ def test_an_answer_that_is_not_sendgrids_is_tried_again(sandbox: RunningSandbox)
     strange = SendgridTransport(KEY, f"{sandbox.base}/healthz#")
     with pytest.raises(TryAgain, match="sendgrid_unreadable"):
         SendgridConnector(strange).ping()
+
+
+def test_no_redirect_is_followed_since_the_key_would_go_along(sandbox: RunningSandbox) -> None:
+    moved = Response(status=302, headers={"Location": sandbox.url("sendgrid") + "/v3/scopes"})
+    server = make_server("127.0.0.1", 0, moved)
+    threading.Thread(target=server.handle_request, daemon=True).start()
+    with pytest.raises(NeverRetry, match="sendgrid_302"):
+        SendgridTransport(KEY, f"http://127.0.0.1:{server.server_port}").call("get", "scopes")
+    server.server_close()
+    assert sandbox.calls == 0
+
+
+def test_no_proxy_gets_to_see_what_goes_to_the_sandbox(
+    sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert transport(sandbox).call("get", "scopes").status == 200
 
 
 @pytest.mark.parametrize(("key", "base"), [("", "http://127.0.0.1:1"), (KEY, "127.0.0.1:1")])

@@ -128,8 +128,8 @@ def test_a_file_that_cannot_grow_asks_to_try_again_and_holds_nothing_half_writte
 def test_a_full_database_asks_to_try_again_and_holds_nothing_half_written(file: Path) -> None:
     with opened(file) as store:
         store.commit([Create("w", work())])
-        pages = store._writer.execute("PRAGMA page_count").fetchone()[0]  # noqa: SLF001
-        store._writer.execute(f"PRAGMA max_page_count={pages + 5}")  # noqa: SLF001
+        pages = store._writer.execute("PRAGMA page_count").fetchone()[0]
+        store._writer.execute(f"PRAGMA max_page_count={pages + 5}")
         with pytest.raises(TryAgain, match="database_sqlite_full"):
             store.commit([Put("w", work(1)), Create("d", document(text="x" * 100_000))])
         assert store.get(WebsiteDocument, "d") is None

@@ -11,6 +11,7 @@ from infra import words
 from shared.annex import NAMES
 from shared.records import Outcome, Right, Status
 
+ACCEPTED = "Told to delete; it said yes. It offers no way to check."
 UNTIL = {"until": "2027-01-23T09:12:00Z"}
 
 
@@ -26,10 +27,10 @@ def test_a_time_is_written_out_in_utc() -> None:
     [
         ({"outcome": "verified"}, "Deleted, and checked that it is gone"),
         ({"outcome": "nothing_found"}, "Looked, nothing was held"),
-        ({"outcome": "accepted"}, "Told to delete; it said yes. It offers no way to check."),
+        ({"outcome": "accepted"}, ACCEPTED),
         (
             {"outcome": "accepted", **UNTIL},
-            "Told to delete; it said yes. It offers no way to check. Its own copies run out by 23 January 2027, 09:12 UTC.",
+            f"{ACCEPTED} Its own copies run out by 23 January 2027, 09:12 UTC.",
         ),
         (
             {"outcome": "scheduled_by_vendor", **UNTIL},
@@ -64,7 +65,7 @@ def test_every_status_of_every_right_is_a_sentence(status: str, right: str) -> N
 
 def test_every_subprocessor_has_a_title_and_our_own_records_are_explained() -> None:
     assert all(words.recipient(name) != name for name in NAMES)
-    assert words.explained("google_cloud_platform") == "our own records and the website’s data"
+    assert words.explained("google_cloud_platform") == "our own records and the website's data"
     assert words.explained("stripe") == ""
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from infra.local.website import LocalWebsite
-from shared.records import LedgerEntry
 from shared.store import Bound, Change, Conflict, Delete, Query, Record, Store, Stored
 from shared.website_data import WebsiteData
 
@@ -80,17 +79,17 @@ class RecordingStore(ForwardingStore):
 
 
 class BusyStore(ForwardingStore):
-    """Somebody else writes just before each of the first commits."""
+    """Somebody else writes just before the commit that deletes a record of this kind; once."""
 
-    def __init__(self, store: Store, meanwhile: Callable[[], object], times: int) -> None:
+    def __init__(self, store: Store, kind: type[Record], meanwhile: Callable[[], object]) -> None:
         super().__init__(store)
-        self.meanwhile = meanwhile
-        self.times = times
+        self.kind = kind
+        self.meanwhile: Callable[[], object] | None = meanwhile
 
     def commit(self, changes: Sequence[Change]) -> list[str]:
-        if self.times:
-            self.times -= 1
+        if self.meanwhile and any(isinstance(change, Delete) and change.kind is self.kind for change in changes):
             self.meanwhile()
+            self.meanwhile = None
         return self.store.commit(changes)
 
 
@@ -106,6 +105,11 @@ class CrashingWebsite(LocalWebsite):
         super().__init__(store, folder, declared)
         self.fuse = fuse
 
+    def delete(self, paths: Sequence[str]) -> None:
+        # one by one, as a database without batches would
+        for path in paths:
+            super().delete([path])
+
     def delete_file(self, bucket: str, path: str) -> None:
         self.fuse.write()
         super().delete_file(bucket, path)
@@ -119,10 +123,14 @@ class ContendedStore(ForwardingStore):
 
 
 class StubbornStore(ForwardingStore):
-    """Says yes to deleting evidence, and does not."""
+    """Says yes to deleting records of one kind, and does not."""
+
+    def __init__(self, store: Store, kind: type[Record]) -> None:
+        super().__init__(store)
+        self.kind = kind
 
     def commit(self, changes: Sequence[Change]) -> list[str]:
-        kept = [change for change in changes if not isinstance(change, Delete) or change.kind is not LedgerEntry]
+        kept = [change for change in changes if not isinstance(change, Delete) or change.kind is not self.kind]
         return self.store.commit(kept)
 
 
@@ -138,4 +146,7 @@ class ReadOnlyWebsite(LocalWebsite):
     """Says yes to deleting, and does not."""
 
     def delete(self, paths: Sequence[str]) -> None:
+        pass
+
+    def delete_file(self, bucket: str, path: str) -> None:
         pass
