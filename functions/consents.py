@@ -11,7 +11,14 @@ from shared.promises.consents import Decided
 edge = Edge("consents")
 
 
-@edge.route("POST", "/", "Record decisions with their evidence; withdrawing is the same call", body=Decided, status=201, browser=True)
+@edge.route(
+    "POST",
+    "/",
+    "Record decisions with their evidence; withdrawing is the same call",
+    body=Decided,
+    status=201,
+    browser=True,
+)
 def capture(call: Call[Decided]) -> Answer:
     return consents.capture(
         call.services,
@@ -82,5 +89,7 @@ def show_receipt(call: Call[None]) -> Answer:
             }
             for name, state in decided.items()
         ]
-        return html("receipt", company=call.services.company, decisions=decisions, receipt=found["receipt"], jws=found["jws"])
+        return html(
+            "receipt", company=call.services.company, decisions=decisions, receipt=found["receipt"], jws=found["jws"]
+        )
     return found

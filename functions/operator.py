@@ -25,7 +25,14 @@ def list_requests(call: Call[None]) -> Answer:
     return operators.listed(call.services, status, overdue=overdue, cursor=call.query("cursor"))  # type: ignore[arg-type]
 
 
-@edge.route("POST", "/requests", "Enter a request that came by phone, post or in person", body=Entered, status=201, who="operator")
+@edge.route(
+    "POST",
+    "/requests",
+    "Enter a request that came by phone, post or in person",
+    body=Entered,
+    status=201,
+    who="operator",
+)
 def enter(call: Call[Entered]) -> Answer:
     return operators.enter(call.services, call.body, call.caller.name)
 
@@ -35,7 +42,13 @@ def show(call: Call[None]) -> Answer:
     return operators.shown(call.services, call.path["request_id"])
 
 
-@edge.route("POST", "/requests/<request_id>/<any(verify,deny,extend,pause):what>", "Verify, deny, extend or pause", body=Act, who="operator")
+@edge.route(
+    "POST",
+    "/requests/<request_id>/<any(verify,deny,extend,pause):what>",
+    "Verify, deny, extend or pause",
+    body=Act,
+    who="operator",
+)
 def act(call: Call[Act]) -> Answer:
     decide = ACTS[call.path["what"]](call.body, call.caller.name)
     return operators.act(call.services, call.path["request_id"], decide)

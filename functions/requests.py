@@ -167,7 +167,9 @@ def show_cancel(call: Call[None]) -> Answer:
     if not call.wants_page():
         return {"request_id": case.id, "can_cancel": possible}
     masked = identity.masked(case.envelope.addresses[key.label]) if key.label in case.envelope.addresses else ""
-    return _page(call, "request_cancel", masked=masked, action=f"{_own(call, case)}/cancel?t={token}", possible=possible)
+    return _page(
+        call, "request_cancel", masked=masked, action=f"{_own(call, case)}/cancel?t={token}", possible=possible
+    )
 
 
 @edge.route("POST", "/<request_id>/cancel", "Cancel, until the first step", body=Nothing | None, form=True)
@@ -181,7 +183,7 @@ def cancel(call: Call[None]) -> Answer:
             return requests.with_token(call.services, request_id, token, "cancel")[0]
         return requests.with_key(call.services, request_id, key)
 
-    case = requests.cancel(call.services, request_id, opened)
+    case = requests.cancel(call.services, opened)
     if call.wants_page():
         return _page(call, "request_cancelled")
     return {"request_id": request_id, "status": case.record.status}

@@ -30,7 +30,11 @@ def show_description(call: Call[None]) -> Answer:
 @edge.route("GET", "/", "Where to go")
 def show_front(call: Call[None]) -> Answer:
     base = call.services.base_url
-    pages = {"policy": f"{base}/policy", "subprocessors": f"{base}/policy/subprocessors", "request": f"{base}/requests/new"}
+    pages = {
+        "policy": f"{base}/policy",
+        "subprocessors": f"{base}/policy/subprocessors",
+        "request": f"{base}/requests/new",
+    }
     if call.wants_page():
         from infra.http.pages import html
 

@@ -80,7 +80,9 @@ def _text(file: Path) -> str:
 
 def _verify(_asked: argparse.Namespace, container: Container) -> int:
     found = operators.check_evidence(container)
-    sys.stdout.write(f"{found['entries']} entries, {'intact' if found['intact'] else 'BROKEN at ' + found['first_break']}\n")
+    sys.stdout.write(
+        f"{found['entries']} entries, {'intact' if found['intact'] else 'BROKEN at ' + found['first_break']}\n"
+    )
     return 0 if found["intact"] else 2
 
 

@@ -19,10 +19,10 @@ from shared.vault import Vault
 
 if TYPE_CHECKING:
     from infra.in_force import PolicyInForce
+    from infra.local.website import LocalWebsite
     from infra.subprocessors.sendgrid import SendgridTransport
     from shared.ports import Connector, Postman, WorkQueue
     from shared.times import Clock
-    from shared.website import WebsiteStore
     from shared.website_data import WebsiteData
 
 SWEEP_EVERY = timedelta(minutes=5)
@@ -40,9 +40,7 @@ class Container:
     def store(self) -> Store:
         from infra.local.sqlite_store import SqliteStore
 
-        return SqliteStore(
-            self.settings.data_dir / "pledge.db", self.settings.text("SQLITE_SYNCHRONOUS") or "NORMAL"
-        )
+        return SqliteStore(self.settings.data_dir / "pledge.db", self.settings.text("SQLITE_SYNCHRONOUS") or "NORMAL")
 
     @cached_property
     def clock(self) -> Clock:
@@ -67,7 +65,7 @@ class Container:
         return website_data_from(self.settings.yaml("WEBSITE_DATA"))
 
     @cached_property
-    def website(self) -> WebsiteStore:
+    def website(self) -> LocalWebsite:
         from infra.local.website import LocalWebsite
 
         return LocalWebsite(self.store, self.settings.data_dir / "website", self.website_data)
@@ -164,5 +162,3 @@ def container_of(app: flask.Flask) -> Container:
         with _building:
             found = app.extensions.setdefault("pledge", Container(Settings()))
     return cast(Container, found)
-
-

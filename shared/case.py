@@ -83,7 +83,9 @@ class Case:
         self._changes.append(entry)
         self.set(head=head)
 
-    def key(self, opens: str, *, use: str | None = None, label: str | None = None, until: datetime | None = None) -> str:
+    def key(
+        self, opens: str, *, use: str | None = None, label: str | None = None, until: datetime | None = None
+    ) -> str:
         """Mint a token; its hash is stored, and with `use` the token itself waits, sealed, to be mailed."""
         token = new_token()
         self.set(keys=self.record.keys | {token_hash(token): Key(opens=opens, label=label, expires_at=until)})  # type: ignore[arg-type]

@@ -105,11 +105,17 @@ def _problems(company: Company) -> list[str]:
     names = [purpose.name for purpose in company.purposes]
     found = [f"purpose {name} stands twice" for name in names if names.count(name) > 1]
     for purpose in company.purposes:
-        found += [f"purpose {purpose.name}: {who} is not in the annex" for who in purpose.recipients if who not in NAMES]
-        found += [f"purpose {purpose.name}: {signal} is no signal" for signal in purpose.signals if signal not in SIGNALS]
+        found += [
+            f"purpose {purpose.name}: {who} is not in the annex" for who in purpose.recipients if who not in NAMES
+        ]
+        found += [
+            f"purpose {purpose.name}: {signal} is no signal" for signal in purpose.signals if signal not in SIGNALS
+        ]
         found += _bad_durations(purpose.name, [purpose.kept_for, purpose.ask_again_after])
     found += _bad_durations("company", [company.cooling_off, company.evidence_kept_for])
-    found += [f"{who} is not in the annex" for who in (*company.retention_grounds, *company.not_used) if who not in NAMES]
+    found += [
+        f"{who} is not in the annex" for who in (*company.retention_grounds, *company.not_used) if who not in NAMES
+    ]
     return found
 
 

@@ -13,8 +13,10 @@ from typing import Any
 import msgspec
 
 from shared.records import ALL_EVIDENCE, Head, LedgerEntry
-from shared.store import Create, Store, Stored
+from shared.store import Create, Store, Stored, every
 from shared.vault import Vault, canonical
+
+LAST = 999_999
 
 
 def entry_id(stream: str, seq: int) -> str:
@@ -31,7 +33,6 @@ def append(
     facts: dict[str, Any],
     sealed: bytes | None = None,
     subject: str | None = None,
-    expires_at: datetime | None = None,
 ) -> tuple[Create, Head]:
     """Return the entry to commit and the stream's new head."""
     seq = head.seq + 1 if head else 1
@@ -43,7 +44,6 @@ def append(
         facts=facts,
         sealed=sealed,
         subject=subject,
-        expires_at=expires_at,
         previous=head.mac if head else "",
     )
     key_id, mac = vault.mac(_covered(bare))
@@ -53,12 +53,7 @@ def append(
 
 def stream_of(store: Store, stream: str) -> list[Stored[LedgerEntry]]:
     """Read one stream in order, whole."""
-    entries: list[Stored[LedgerEntry]] = []
-    while page := store.query(
-        ALL_EVIDENCE, at_least=f"{stream}:", at_most=f"{stream}:~", after=entries[-1] if entries else None
-    ):
-        entries += page
-    return entries
+    return list(every(store, ALL_EVIDENCE, at_least=entry_id(stream, 0), at_most=entry_id(stream, LAST)))
 
 
 def _covered(entry: LedgerEntry) -> bytes:

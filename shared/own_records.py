@@ -23,6 +23,7 @@ from shared.store import (
     Store,
     Stored,
     Update,
+    every,
     persist,
 )
 from shared.vault import Vault
@@ -51,13 +52,8 @@ def _identifiers(known: Identifiers) -> Iterator[tuple[str, str]]:
 
 def evidence_of(store: Store, ref: str) -> list[Stored[LedgerEntry]]:
     """Return the streams that speak of a subject, whole."""
-    streams: dict[str, None] = {}
-    last: Stored[LedgerEntry] | None = None
-    while page := store.query(EVIDENCE_OF_SUBJECT, ref, after=last):
-        streams |= dict.fromkeys(entry.record.stream for entry in page)
-        last = page[-1]
-    # a stream named `a:b` reads along with `a`, and would be somebody else's
-    return [entry for stream in streams for entry in stream_of(store, stream) if entry.record.stream == stream]
+    streams = dict.fromkeys(entry.record.stream for entry in every(store, EVIDENCE_OF_SUBJECT, ref))
+    return [entry for stream in streams for entry in stream_of(store, stream)]
 
 
 def erase(store: Store, vault: Vault, ref: str, known: Sequence[Identifiers], mark: Mark) -> dict[str, int]:

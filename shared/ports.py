@@ -36,15 +36,6 @@ class Person(msgspec.Struct, kw_only=True, omit_defaults=True):
         return [known.user_id for known in self.known if known.user_id]
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Something law makes us keep: ground and date from the company's table. `places` is personal data: seal it."""
-
-    ground: str
-    until: datetime
-    categories: list[str]
-    places: list[str]
-
-
 class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of one part of a step, in the contract's outcomes and nothing stronger.
 
@@ -57,7 +48,6 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ground: str | None = None
     physically_gone_by: datetime | None = None
     evidence: dict[str, Any] = {}
-    kept: Kept | None = None
 
 
 class Connector(Protocol):
@@ -121,6 +111,7 @@ class Services(Protocol):
     def connected(self) -> Sequence[str]:
         """Machine names of the subprocessors that have a connector, in the annex's order."""
         ...
+
     @property
     def postman(self) -> Postman: ...
     @property
@@ -129,6 +120,7 @@ class Services(Protocol):
     def base_url(self) -> str:
         """Where our own pages are, without a slash at the end."""
         ...
+
     @property
     def operators(self) -> Sequence[str]:
         """Names of the people who may act as operator."""

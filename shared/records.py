@@ -334,7 +334,6 @@ class LedgerEntry(Record, frozen=True, kw_only=True, omit_defaults=True):
     sealed: bytes | None = None
     key: str = ""
     mac: str = ""
-    expires_at: datetime | None = None
 
 
 class WebsiteDocument(Record, frozen=True, kw_only=True, omit_defaults=True):
@@ -373,11 +372,10 @@ ALL_EVIDENCE = Query(LedgerEntry)
 ALL_ATTENTION = Query(Attention)
 WEBSITE_BELOW = Query(WebsiteDocument)
 WEBSITE_COLLECTION = Query(WebsiteDocument, equals=("parent",))
-RETAINED_OF_REQUEST = Query(Retained, equals=("request",))
-EXPIRED = tuple(
-    Query(kind, by="expires_at")
-    for kind in (Pending, Idempotency, Throttle, Tombstone, Subject, Request, LedgerEntry)
-)
+RETAINED_OF_REQUEST = Query(Retained, equals=("request",), by="until")
+RETAINED_BY_PLACE = Query(Retained)
+"""Ids begin with the keyed hash of the place, so that any request's records of it are found."""
+EXPIRED = tuple(Query(kind, by="expires_at") for kind in (Pending, Idempotency, Throttle, Tombstone, Subject, Request))
 QUERIES: tuple[Query[Any], ...] = (
     DUE_WORK,
     WATCHED_REQUESTS,
@@ -389,5 +387,6 @@ QUERIES: tuple[Query[Any], ...] = (
     WEBSITE_BELOW,
     WEBSITE_COLLECTION,
     RETAINED_OF_REQUEST,
+    RETAINED_BY_PLACE,
     *EXPIRED,
 )

@@ -6,7 +6,7 @@ reads, decides, and commits what it decided on the condition that nothing it rea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -127,6 +127,21 @@ class Store(Protocol):
 
 MOST_CHANGES = 500
 """Changes in one commit, at the most: what a Firestore batch is documented to take."""
+
+
+def every(
+    store: Store,
+    query: Query[R],
+    *equals: str | bool | int,
+    at_least: Bound | None = None,
+    at_most: Bound | None = None,
+    page: int = 500,
+) -> Iterator[Stored[R]]:
+    """Yield all results of a query, page by page: memory stays flat, however many there are."""
+    last: Stored[R] | None = None
+    while found := store.query(query, *equals, at_least=at_least, at_most=at_most, after=last, limit=page):
+        yield from found
+        last = found[-1]
 
 
 TRIES = 8

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import functools
 import hmac
-import os
 import secrets
 from hashlib import sha256
 from typing import Any
@@ -40,7 +39,7 @@ class Keyset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @classmethod
     def generate(cls) -> Keyset:
         """Make a fresh one."""
-        return cls(index=os.urandom(32), **{use: _fresh() for use in ("seal", "mac", "sign")})
+        return cls(index=secrets.token_bytes(32), **{use: _fresh() for use in ("seal", "mac", "sign")})
 
     def rotated(self) -> Keyset:
         """Return a keyset that writes with new keys and still reads everything written before."""
@@ -50,7 +49,7 @@ class Keyset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def _fresh() -> dict[str, bytes]:
-    return {secrets.token_hex(KEY_ID_BYTES): os.urandom(32)}
+    return {secrets.token_hex(KEY_ID_BYTES): secrets.token_bytes(32)}
 
 
 def b64url(data: bytes) -> str:
@@ -98,7 +97,7 @@ class Vault:
 
     def seal(self, place: str, value: Any) -> bytes:
         """Seal a JSON-able value to the place where it stands (`collection/id`)."""
-        nonce = os.urandom(NONCE_BYTES)
+        nonce = secrets.token_bytes(NONCE_BYTES)
         body = self._seals[self._seal_id].encrypt(nonce, msgspec.json.encode(value), place.encode())
         return bytes.fromhex(self._seal_id) + nonce + body
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -75,21 +77,34 @@ def website_data_from(value: Any) -> WebsiteData:
     for rule in declared.firestore:
         _check_rule(rule)
     for location in declared.storage:
-        split_location(location)
-        _check_template(location)
-    if not 0 <= declared.horizon() <= LONGEST_HORIZON_DAYS:
+        bucket, path = split_location(location)
+        if _FIELD.search(bucket):
+            raise Misconfigured(f"WEBSITE_DATA: {location}: a bucket is named, not looked up")
+        _check_template(path)
+        _check_segments(path.removesuffix("/"), location)
+    horizons = (declared.horizon_days.firestore, declared.horizon_days.storage)
+    if min(horizons) < 0 or max(horizons) > LONGEST_HORIZON_DAYS:
         raise Misconfigured("WEBSITE_DATA: horizon_days: 6 days and the largest horizon must not pass day 13")
     return declared
 
 
 def _check_rule(rule: FirestoreRule) -> None:
+    if rule.retain is not None and (rule.retain.years < 1 or not rule.retain.ground.strip() or not rule.retain.fields):
+        raise Misconfigured("WEBSITE_DATA: retain: a ground, one or more years, and one or more fields are needed")
     if (rule.documents is None) == (rule.query is None):
         raise Misconfigured("WEBSITE_DATA: firestore: each rule has either documents or query")
     if rule.query is not None:
         lookup(rule.query)
     _check_template(rule.documents or rule.query or "")
+    if rule.documents:
+        _check_segments(rule.documents.strip("/"), rule.documents)
     if rule.documents and len(rule.documents.strip("/").split("/")) % 2:
         raise Misconfigured(f"WEBSITE_DATA: {rule.documents} is a collection, not a document")
+
+
+def _check_segments(path: str, template: str) -> None:
+    if any(segment in {"", ".", ".."} for segment in path.split("/")):
+        raise Misconfigured(f"WEBSITE_DATA: {template}: has an empty or dotted part")
 
 
 def _check_template(template: str) -> None:
@@ -126,7 +141,11 @@ def values(identifier: str, known: Identifiers, addresses: list[str]) -> list[st
 
 def filled(template: str, known: Identifiers, addresses: list[str]) -> list[str]:
     """Fill a template for one account; none when an identifier is unknown (never an empty one: it would match all)."""
-    texts = [template]
-    for name in _FIELD.findall(template):
-        texts = [text.replace(f"{{{name}}}", value) for text in texts for value in values(name, known, addresses)]
-    return texts
+    names = list(dict.fromkeys(_FIELD.findall(template)))
+    choices = product(*(values(name, known, addresses) for name in names))
+    # in one pass, so that a value that looks like a placeholder stays a value
+    return [_in_one_pass(template, dict(zip(names, each, strict=True))) for each in choices]
+
+
+def _in_one_pass(template: str, chosen: Mapping[str, str]) -> str:
+    return _FIELD.sub(lambda found: chosen[found[1]], template)

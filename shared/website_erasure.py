@@ -13,15 +13,12 @@ from datetime import datetime
 from shared.annex import OURS
 from shared.failures import NeverRetry, TryAgain
 from shared.ports import Person
-from shared.records import RETAINED_OF_REQUEST, Retained
-from shared.store import MOST_CHANGES, Create, Query, Store, Stored
+from shared.records import RETAINED_BY_PLACE, RETAINED_OF_REQUEST, Retained
+from shared.store import MOST_CHANGES, Create, Store, Stored, every
 from shared.times import plus
 from shared.vault import Vault
 from shared.website import Data, Holdings, WebsiteStore, holdings, only
 from shared.website_data import Retain, WebsiteData
-
-RETAINED_BY_PLACE = Query(Retained)
-"""Ids begin with the keyed hash of the place, so that any request's records of it are found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +61,7 @@ class WebsiteErasure:
 
     def retained(self) -> list[Stored[Retained]]:
         """Return what is on record as kept for this request."""
-        found: list[Stored[Retained]] = []
-        while page := self.store.query(RETAINED_OF_REQUEST, self.person.request_id, after=found[-1] if found else None):
-            found += page
+        found = every(self.store, RETAINED_OF_REQUEST, self.person.request_id)
         return [one for one in found if one.record.subprocessor == OURS and one.record.until > self.now]
 
     def put_on_record(self, held: Holdings) -> dict[str, Keep]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar, get_origin
 from urllib.parse import parse_qsl
 
 import flask
@@ -40,8 +40,7 @@ class Route(NamedTuple):
     path: str
     handler: Callable[..., Answer]
     summary: str
-    body: type[Any] | None
-    answers: type[Any] | None
+    body: Any
     status: int
     who: Who
     browser: bool
@@ -100,8 +99,7 @@ class Edge:
         path: str,
         summary: str,
         *,
-        body: type[Any] | None = None,
-        answers: type[Any] | None = None,
+        body: Any = None,
         status: int = 200,
         who: Who = "anyone",
         browser: bool = False,
@@ -111,9 +109,7 @@ class Edge:
         """Add a call. Paths are werkzeug rules without the edge's own name; `/` is the edge itself."""
 
         def add(handler: Callable[..., Answer]) -> Callable[..., Answer]:
-            self.routes.append(
-                Route(method, path, handler, summary, body, answers, status, who, browser, form, most_bytes)
-            )
+            self.routes.append(Route(method, path, handler, summary, body, status, who, browser, form, most_bytes))
             return handler
 
         return add
@@ -190,7 +186,9 @@ def _http_problem(error: HTTPException) -> Refused:
 
 def _frames(error: Exception) -> list[str]:
     """Return where it happened, without the exception's text or any value."""
-    return [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+    return [
+        f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)
+    ]
 
 
 def _read(request: flask.Request, most: int) -> bytes:
@@ -231,11 +229,18 @@ def _from_form(route: Route, raw: bytes) -> Any:
     values: dict[str, Any] = {}
     for name, value in pairs:
         values.setdefault(name, []).append(value)
-    flat = {name: several[0] if len(several) == 1 else several for name, several in values.items()}
+    lists = {field.name for field in msgspec.structs.fields(_struct(route.body)) if get_origin(field.type) is list}
+    flat = {name: several if name in lists or len(several) > 1 else several[0] for name, several in values.items()}
     try:
         return msgspec.convert(flat, route.body, strict=False)
     except msgspec.ValidationError as error:
         raise _invalid(error) from None
+
+
+def _struct(body: Any) -> type[msgspec.Struct]:
+    """Return the struct of an optional body."""
+    found: type[msgspec.Struct] = next((one for one in getattr(body, "__args__", ()) if one is not type(None)), body)
+    return found
 
 
 _decoders: dict[int, msgspec.json.Decoder[Any]] = {}

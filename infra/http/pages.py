@@ -16,8 +16,8 @@ import flask
 import jinja2  # costs nothing: Flask has loaded it
 from markupsafe import Markup, escape
 
-from infra import words
 from infra.http.answers import HEADERS
+from shared import words
 
 FOLDER = Path(__file__).parents[1] / "pages"
 POLICY = (
@@ -51,7 +51,7 @@ def _environment() -> jinja2.Environment:
         auto_reload=False,
     )
     environment.filters.update(words.FILTERS, under_title=_under_title)
-    environment.globals["standing"] = words.standing
+    environment.globals["standing"] = words.STANDING
     return environment
 
 

@@ -51,7 +51,7 @@ def controls(container: Container, platform: LocalPlatform, sandbox: str) -> fla
             return demo(flask.request, container, platform, sandbox)
         if path == "outbox" or path.startswith("sandbox/"):
             return _proxied(flask.request, sandbox, container)
-        if path == "" or path == "demo" or path.startswith("demo/"):
+        if path in {"", "demo"} or path.startswith("demo/"):
             return demo(flask.request, container, platform, sandbox)
         return edge(flask.request)
 
@@ -114,9 +114,9 @@ def _proxied(request: flask.Request, sandbox: str, container: Container) -> flas
         return problem_answer(BadInput("there is nothing here"), page=False, services=container)
     url = f"{sandbox}{request.full_path.rstrip('?')}"
     headers = {"Content-Type": request.headers.get("Content-Type", "application/json")}
-    outgoing = Outgoing(url, request.get_data() or None, headers, method=request.method)  # noqa: S310
+    outgoing = Outgoing(url, request.get_data() or None, headers, method=request.method)
     try:
-        with urlopen(outgoing, timeout=60) as answer:  # noqa: S310
+        with urlopen(outgoing, timeout=60) as answer:
             return flask.Response(answer.read(), answer.status, content_type=answer.headers.get("Content-Type"))
     except HTTPError as error:
         return flask.Response(error.read(), error.code, content_type=error.headers.get("Content-Type"))

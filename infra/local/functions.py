@@ -32,7 +32,9 @@ def apps(container: Container) -> dict[str, flask.Flask]:
     sys.path[:0] = [] if str(ROOT) in sys.path else [str(ROOT)]
     built = {}
     for name in function_map():
-        app = create_app(target=name.replace("-", "_"), source=str(ROOT / "main.py"), signature_type="http")
+        app: flask.Flask = create_app(  # type: ignore[no-untyped-call]
+            target=name.replace("-", "_"), source=str(ROOT / "main.py"), signature_type="http"
+        )
         app.extensions["pledge"] = container
         built[name] = app
     return built

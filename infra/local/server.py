@@ -42,7 +42,7 @@ class Sandbox:
         command = [sys.executable, "-m", "infra.local.sandbox", "--port", str(self.port), "--data-dir", str(data_dir)]
         command.append("--follow-stdin")
         # it watches its standard input, which closes even when we are killed
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)  # noqa: S603
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
 
     @property
     def base(self) -> str:
@@ -54,7 +54,7 @@ class Sandbox:
         until = time.monotonic() + READY_WITHIN_SECONDS
         while time.monotonic() < until and self._process.poll() is None:
             try:
-                with urlopen(f"{self.base}/healthz", timeout=2):  # noqa: S310
+                with urlopen(f"{self.base}/healthz", timeout=2):
                     return
             except (URLError, OSError):
                 time.sleep(0.02)

@@ -116,7 +116,9 @@ class SqliteStore:
                 with contextlib.suppress(sqlite3.Error):
                     writer.execute("ROLLBACK")
                 raise
-        return ["" if isinstance(change, Delete) else str(step[1][0]) for change, step in zip(changes, steps, strict=True)]
+        return [
+            "" if isinstance(change, Delete) else str(step[1][0]) for change, step in zip(changes, steps, strict=True)
+        ]
 
     def physically_gone(self, now: datetime) -> datetime:
         with self._lock, _database_errors():
@@ -161,7 +163,9 @@ def _version() -> int:
 _SELECT = {kind: f'SELECT id, version, body FROM "{kind.collection}" WHERE id = ?' for kind in RECORDS}  # noqa: S608
 _INSERT = {kind: f'INSERT INTO "{kind.collection}" (version, id, body) VALUES (?, ?, ?)' for kind in RECORDS}  # noqa: S608
 _UPSERT = {kind: f'INSERT OR REPLACE INTO "{kind.collection}" (version, id, body) VALUES (?, ?, ?)' for kind in RECORDS}  # noqa: S608
-_UPDATE = {kind: f'UPDATE "{kind.collection}" SET version = ?, body = ? WHERE id = ? AND version = ?' for kind in RECORDS}  # noqa: S608
+_UPDATE = {
+    kind: f'UPDATE "{kind.collection}" SET version = ?, body = ? WHERE id = ? AND version = ?' for kind in RECORDS
+}  # noqa: S608
 _DELETE = {kind: f'DELETE FROM "{kind.collection}" WHERE id = ?' for kind in RECORDS}  # noqa: S608
 _DELETE_UNCHANGED = {kind: f'DELETE FROM "{kind.collection}" WHERE id = ? AND version = ?' for kind in RECORDS}  # noqa: S608
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from shared.failures import BadInput, TryAgain
 from shared.identity import Identifiers, user_id
 from shared.records import WEBSITE_BELOW, WEBSITE_COLLECTION, WebsiteDocument
-from shared.store import MOST_CHANGES, Delete, Put, Query, Store, Stored
+from shared.store import MOST_CHANGES, Delete, Put, Store, every
 from shared.website import Data, has, holdings, readable
 from shared.website_data import WebsiteData
 
@@ -38,12 +38,12 @@ class LocalWebsite:
     def below(self, path: str) -> list[tuple[str, Data]]:
         root = self._store.get(WebsiteDocument, _checked(path, "documents"))
         # "0" follows "/", so the range ends behind all that is below; `users/u1` + "0" itself is another's document
-        ranged = self._every(WEBSITE_BELOW, at_least=f"{path}/", at_most=f"{path}0")
+        ranged = every(self._store, WEBSITE_BELOW, at_least=f"{path}/", at_most=f"{path}0")
         found = [stored for stored in ranged if stored.id.startswith(f"{path}/")]
         return [(stored.id, stored.record.data) for stored in ([root] if root else []) + found]
 
     def matching(self, collection: str, field: str, value: str) -> list[tuple[str, Data]]:
-        everything = self._every(WEBSITE_COLLECTION, collection)
+        everything = every(self._store, WEBSITE_COLLECTION, collection)
         return [(stored.id, stored.record.data) for stored in everything if has(stored.record.data, field, value)]
 
     def write(self, path: str, data: Data) -> None:
@@ -103,14 +103,6 @@ class LocalWebsite:
             for bucket, path in found.files
         }
         return {"documents": found.documents, "files": files}
-
-    def _every(
-        self, query: Query[WebsiteDocument], *equals: str, at_least: str | None = None, at_most: str | None = None
-    ) -> Iterator[Stored[WebsiteDocument]]:
-        last: Stored[WebsiteDocument] | None = None
-        while page := self._store.query(query, *equals, at_least=at_least, at_most=at_most, after=last):
-            yield from page
-            last = page[-1]
 
     def _place(self, bucket: str, path: str) -> Path:
         if not _BUCKET.fullmatch(bucket):

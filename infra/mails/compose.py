@@ -12,7 +12,7 @@ from typing import Any
 
 import jinja2
 
-from infra.words import FILTERS
+from shared.words import FILTERS
 
 FOLDER = Path(__file__).parent
 WIDTH = 74

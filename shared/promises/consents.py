@@ -39,7 +39,7 @@ from shared.vault import canonical, new_id, new_token, token_hash, unb64url
 
 Method = Literal["banner", "form", "settings", "email", "import"]
 CONFIRM_WITHIN = timedelta(days=7)
-CONFIRMATION_KEPT = timedelta(days=30)
+ANSWERED_AGAIN_FOR = timedelta(days=30)
 ANSWERS_KEPT = timedelta(days=2)
 MAIL = "consent.mail"
 
@@ -76,6 +76,7 @@ class Capture:
     at: datetime
     published: Published
     until: Mapping[str, datetime]
+    locale: str
     receipt: str
     jws: str
     answer: dict[str, Any]
@@ -96,7 +97,9 @@ class Capture:
         }
 
 
-def capture(services: Services, published: Published, said: Decided, *, server: bool, key: str | None) -> dict[str, Any]:
+def capture(
+    services: Services, published: Published, said: Decided, *, server: bool, key: str | None
+) -> dict[str, Any]:
     """Record decisions with their evidence in one commit; return the contract's answer.
 
     A new device costs no read. Raises BadInput (forged notice, unknown purpose, malformed identifier), Stale (an older
@@ -104,7 +107,7 @@ def capture(services: Services, published: Published, said: Decided, *, server: 
     """
     taken = _checked(services, published, said, server=server, key=key)
 
-    def attempt(look: bool) -> dict[str, Any]:  # noqa: FBT001
+    def attempt(look: bool) -> dict[str, Any]:
         if look and (earlier := _repeated(services, taken)):
             return earlier
         services.commit(_changes(services, taken, look=look))
@@ -132,6 +135,7 @@ def _checked(services: Services, published: Published, said: Decided, *, server:
         at=now,
         published=published,
         until={name: plus(now, purpose.ask_again_after) for name, purpose in asked.items()},
+        locale=locale,
         receipt=receipt,
         jws=services.vault.sign(claims),
         answer=_answer(services, published, said.decisions, pending, asked, now, receipt),
@@ -170,7 +174,7 @@ def _waits(purpose: Purpose, who: Who) -> bool:
     return purpose.channel == "email" or who.device_id is None
 
 
-def _receipt(  # noqa: PLR0913 - what a receipt consists of
+def _receipt(
     services: Services,
     published: Published,
     said: Decided,
@@ -191,12 +195,13 @@ def _receipt(  # noqa: PLR0913 - what a receipt consists of
         "event_time": rfc3339(now),
         "event_type": "explicit",
         "purposes": {
-            name: "pending" if name in pending else "given" if yes else "refused" for name, yes in said.decisions.items()
+            name: "pending" if name in pending else "given" if yes else "refused"
+            for name, yes in said.decisions.items()
         },
     }
 
 
-def _answer(  # noqa: PLR0913
+def _answer(
     services: Services,
     published: Published,
     decisions: Mapping[str, bool],
@@ -263,12 +268,8 @@ def _changes(services: Services, taken: Capture, *, look: bool) -> list[Change]:
 
 
 def _evidence(services: Services, taken: Capture, ref: str | None) -> tuple[Create, Head]:
-    # a decision that belongs to nobody yet goes with its unconfirmed record
-    expires_at = None if ref else taken.at + CONFIRMATION_KEPT
     facts = {"jws": taken.jws}
-    return ledger.append(
-        services.vault, None, taken.receipt, taken.at, "consent", facts, subject=ref, expires_at=expires_at
-    )
+    return ledger.append(services.vault, None, taken.receipt, taken.at, "consent", facts, subject=ref)
 
 
 def _decided_by(
@@ -367,9 +368,9 @@ def _by_mail(services: Services, taken: Capture, device: str | None, *, look: bo
             policy=taken.published.version,
             device=device,
             created_at=taken.at,
-            expires_at=taken.at + CONFIRMATION_KEPT,
+            expires_at=taken.at + CONFIRM_WITHIN,
             head=_evidence(services, taken, device)[1],
-            sealed=services.vault.seal(place, {"email": email, "token": token, "locale": "en"}),
+            sealed=services.vault.seal(place, {"email": email, "token": token, "locale": taken.locale}),
         )
         changes += [
             Create(pending_id, waiting),
@@ -395,9 +396,8 @@ def waiting(services: Services, published: Published, token: str) -> Waiting:
     """Return what a mailed token confirms. Raises BadInput (unknown), Stale (expired)."""
     stored = services.store.get(Pending, token_hash(token))
     if stored is None:
-        raise BadInput("this link was not made here, or is long gone", "t")
-    now = services.clock.now()
-    if stored.record.confirmed_at is None and now > stored.record.created_at + CONFIRM_WITHIN:
+        raise BadInput("this link was not made here, or expired", "t")
+    if stored.record.confirmed_at is None and services.clock.now() > stored.record.expires_at:
         raise Stale("this link has expired; decide again on the website", "t")
     known = {purpose.name: purpose for purpose in published.purposes()}
     sealed = stored.record.sealed
@@ -413,7 +413,7 @@ def _opened(services: Services, stored: Stored[Pending]) -> dict[str, str]:
 def confirm(services: Services, published: Published, token: str) -> dict[str, Any]:
     """Record that the mailbox confirmed. Confirming again answers the same and changes nothing."""
 
-    def attempt(_look: bool) -> dict[str, Any]:  # noqa: FBT001
+    def attempt(_look: bool) -> dict[str, Any]:
         found = waiting(services, published, token)
         record = found.stored.record
         if record.confirmed_at is None:
@@ -441,7 +441,9 @@ def _confirmation(services: Services, found: Waiting) -> list[Change]:
     entry, head = ledger.append(
         services.vault, record.head, record.receipt, now, "consent.confirmed", {"purposes": list(granted)}, subject=ref
     )
-    after = msgspec.structs.replace(record, confirmed_at=now, sealed=None, head=head)
+    after = msgspec.structs.replace(
+        record, confirmed_at=now, sealed=None, head=head, expires_at=now + ANSWERED_AGAIN_FOR
+    )
     lifted: list[Change] = [_lift(services, email, name) for name in granted]
     return [*changes, entry, Update(found.stored, after), *lifted, *_device_knows(services, record, granted)]
 
@@ -451,9 +453,7 @@ def _lift(services: Services, email: str, purpose: str) -> Change:
     return Delete(Suppression, identity.suppression(services.vault, email, purpose))
 
 
-def _mailbox(
-    services: Services, email: str, granted: dict[str, Decision], now: datetime
-) -> tuple[str, list[Change]]:
+def _mailbox(services: Services, email: str, granted: dict[str, Decision], now: datetime) -> tuple[str, list[Change]]:
     alias_id = identity.alias(services.vault, "email", email)
     alias = services.store.get(Alias, alias_id)
     links = alias.record.links if alias else []
@@ -505,7 +505,7 @@ def send_confirmation(services: Services, claim: work.Claim) -> None:
                 if (purpose := services.company.purpose(name))
             ],
             "link": f"{services.base_url}/consents/confirm?t={opened['token']}",
-            "expires_at": stored.record.created_at + CONFIRM_WITHIN,
+            "expires_at": stored.record.expires_at,
         }
         services.postman.post("consent_confirm", opened["email"], opened["locale"], words, claim.id)
     services.commit([claim.done()])

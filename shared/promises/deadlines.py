@@ -9,7 +9,7 @@ from shared.case import Case
 from shared.ports import Services
 from shared.promises.erasure import UNSETTLED
 from shared.records import WATCHED_REQUESTS
-from shared.store import Conflict
+from shared.store import Conflict, every
 from shared.times import rfc3339
 
 WARNINGS: tuple[tuple[str, timedelta], ...] = (
@@ -28,12 +28,9 @@ def due_warnings(left: timedelta, given: list[str]) -> list[str]:
 def watch(services: Services) -> dict[str, int]:
     """Warn of every open request that nears its date, once for each warning; raise an incident on a breach."""
     now = services.clock.now()
-    warned, last = 0, None
-    while page := services.store.query(WATCHED_REQUESTS, True, at_most=now + WARNINGS[0][1], after=last):
-        for stored in page:
-            if due_warnings(stored.record.watch_by - now, stored.record.warned):
-                warned += _warn(services, stored.id, now)
-        last = page[-1]
+    near = every(services.store, WATCHED_REQUESTS, True, at_most=now + WARNINGS[0][1])
+    due = [one.id for one in near if due_warnings(one.record.watch_by - now, one.record.warned)]
+    warned = sum(_warn(services, request_id, now) for request_id in due)
     return {"warned": warned}
 
 

@@ -29,7 +29,7 @@ from shared.records import (
     Step,
     Suppression,
 )
-from shared.store import Delete, Put
+from shared.store import Delete, Put, Stored
 from shared.times import PROMISED, plus
 
 CHANGED_ADDRESS_COOLING_OFF = timedelta(days=5)
@@ -41,6 +41,7 @@ STEP = "erasure.step"
 CLOSE = "erasure.close"
 PURGE = "erasure.purge"
 RECHECK = "erasure.recheck"
+PURGED_AT_ONCE = 100
 WORST_FIRST: tuple[str, ...] = get_args(Outcome)
 UNSETTLED = frozenset({"pending", "held", "failed"})
 ENDED = frozenset({"completed", "awaiting_vendors", "partly_retained", "denied", "withdrawn", "unconfirmed"})
@@ -147,7 +148,10 @@ def _start(case: Case, found: list[Found]) -> None:
     silenced = people.silenced(case.services, own, case.id)
     begins_at = case.now + cooling_off
     case.set(
-        accounts=[msgspec.structs.replace(one, chosen=one.chosen or len(case.record.accounts) == 1) for one in case.record.accounts],
+        accounts=[
+            msgspec.structs.replace(one, chosen=one.chosen or len(case.record.accounts) == 1)
+            for one in case.record.accounts
+        ],
         subjects=[one.ref for one in found],
         suppressed=list(silenced),
         chosen_at=case.now,
@@ -309,8 +313,9 @@ def _remember_objection(case: Case) -> None:
 
 
 def _follow_retained(case: Case) -> None:
-    for stored in case.services.store.query(RETAINED_OF_REQUEST, case.id, limit=500):
-        case.work(PURGE, stored.record.until, retained=stored.id)
+    first = case.services.store.query(RETAINED_OF_REQUEST, case.id, limit=1)
+    if first:
+        case.work(PURGE, first[0].record.until)
 
 
 def _after(case: Case, name: str) -> None:
@@ -386,23 +391,27 @@ def recheck(services: Services, claim: work.Claim) -> None:
 
 
 def purge(services: Services, claim: work.Claim) -> None:
-    """Delete what law made us keep, once its date has come (work `erasure.purge`)."""
-    retained_id = claim.work.args["retained"]
-    stored = services.store.get(Retained, retained_id)
-    if stored is None:
-        services.commit([claim.done()])
-        return
+    """Delete what law made us keep, as its dates come (work `erasure.purge`, one for a request)."""
     case = Case.read(services, claim.work.ref)
-    name = stored.record.subprocessor
-    opened = services.vault.unseal(f"retained/{retained_id}", stored.record.sealed)
-    part = services.connectors[name].purge(cast("list[str]", opened["places"]), case.now)
-    case.note("retained.purged", subprocessor=name, outcome=part.outcome)
-    left = [one for one in services.store.query(RETAINED_OF_REQUEST, case.id) if one.id != retained_id]
-    if not any(one.record.subprocessor == name for one in left):
-        _step(case, name, outcome=part.outcome, until=None, ground=None, physically_gone_by=part.physically_gone_by)
+    kept = services.store.query(RETAINED_OF_REQUEST, case.id, limit=PURGED_AT_ONCE + 1)
+    due = [one for one in kept[:PURGED_AT_ONCE] if one.record.until <= case.now]
+    for stored in due:
+        _purge_one(case, stored)
+    later = kept[len(due) :]
+    if due and not later:
+        _step(case, OURS, outcome="verified", until=None, ground=None)
+        case.note("step.settled", subprocessor=OURS, outcome="verified", parts=[])
         settle(case)
-    case.also(Delete(Retained, retained_id, stored.version), claim.done())
+    case.also(claim.again(later[0].record.until) if later else claim.done())
     case.commit()
+
+
+def _purge_one(case: Case, stored: Stored[Retained]) -> None:
+    opened = case.services.vault.unseal(f"retained/{stored.id}", stored.record.sealed)
+    name = stored.record.subprocessor
+    part = case.services.connectors[name].purge(cast("list[str]", opened["places"]), case.now)
+    case.note("retained.purged", subprocessor=name, outcome=part.outcome)
+    case.also(Delete(Retained, stored.id, stored.version))
 
 
 # --- what an operator may do to a step -------------------------------------------------------------------------------
@@ -425,4 +434,3 @@ def resolve(case: Case, name: str, by: str, reason: str, evidence: str | None) -
     if name == OURS:
         case.set(ours_done_at=case.now)
     _after(case, name)
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from shared import words as said
 from shared.case import Case
 from shared.promises import statement
 
@@ -29,6 +30,6 @@ def words(case: Case, template: str, label: str) -> dict[str, Any]:
     if template == "request_closing":
         given |= statement.lines_for_mail(case)
         given["survives"] = [f"{one['what']}: {one['why']}" for one in statement.survives(case)]
-        given["not_connected"] = [f"{one['title']}: {one['why']}" for one in statement.not_connected(case)]
-        given["standing"] = statement.STANDING
+        given["not_connected"] = [one["title"] for one in statement.not_connected(case)]
+        given["standing"] = said.STANDING
     return given

@@ -19,7 +19,16 @@ from shared.promises.policy import Published
 from shared.times import rfc3339
 from shared.vault import Vault, b64url, canonical, unb64url
 
-RIGHTS = ("access", "rectification", "erasure", "restriction", "portability", "objection", "withdraw_consent", "complaint")
+RIGHTS = (
+    "access",
+    "rectification",
+    "erasure",
+    "restriction",
+    "portability",
+    "objection",
+    "withdraw_consent",
+    "complaint",
+)
 USE = "notice"
 
 
@@ -97,5 +106,3 @@ def opened(vault: Vault, token: str, published: Published) -> Snapshot:
     if (snapshot.version, snapshot.hash) != (published.version, published.policy.hash):
         raise Stale("the policy has changed since this notice was shown: show the new one and ask again", "notice")
     return snapshot
-
-

@@ -5,7 +5,7 @@ Where two operators exist, an erasure that rests on an operator's own verificati
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,7 +28,7 @@ from shared.records import (
     Right,
     Status,
 )
-from shared.store import Stored, persist
+from shared.store import Stored, every, persist
 from shared.times import plus, rfc3339
 
 PAGE = 50
@@ -103,7 +103,11 @@ def enter(services: Services, said: Entered, by: str) -> dict[str, Any]:
     email = identity.address(said.email) if said.email else None
     user_id = identity.user_id(said.user_id) if said.user_id else None
     case = requests.new_case(
-        services, said.right, _channel(said.channel), identity.locale(said.locale), said.received_at.replace(microsecond=0)
+        services,
+        said.right,
+        _channel(said.channel),
+        identity.locale(said.locale),
+        said.received_at.replace(microsecond=0),
     )
     case.note("entered", private=said.on_behalf_of, by=by)
     if email:
@@ -126,7 +130,7 @@ def _channel(raw: str) -> str:
 def act(services: Services, request_id: str, decide: Callable[[Case], None]) -> dict[str, Any]:
     """Read a request, let the operator's act decide, commit; return the request. Raises Missing, Stale."""
 
-    def attempt(_look: bool) -> dict[str, Any]:  # noqa: FBT001
+    def attempt(_look: bool) -> dict[str, Any]:
         case = Case.read(services, request_id)
         decide(case)
         case.commit()
@@ -268,7 +272,9 @@ def _failed_step(case: Case, name: str) -> None:
 def attention_list(services: Services) -> dict[str, Any]:
     """Return what a person must look at, oldest first, and the subprocessors nobody is connected to."""
     things = services.store.query(ALL_ATTENTION, limit=500)
-    items = [{"id": one.id, **msgspec.to_builtins(one.record)} for one in sorted(things, key=lambda one: one.record.since)]
+    items = [
+        {"id": one.id, **msgspec.to_builtins(one.record)} for one in sorted(things, key=lambda one: one.record.since)
+    ]
     for one in items:
         one["request_id"] = one.pop("ref")
     connected, not_used = set(services.connected), services.company.not_used
@@ -302,37 +308,25 @@ def _entry(entry: LedgerEntry) -> dict[str, Any]:
 
 def check_evidence(services: Services) -> dict[str, Any]:
     """Walk every stream; return `{entries, intact, first_break?}`. A request's cut tail shows by its head."""
-    last: Stored[LedgerEntry] | None = None
-    tails: dict[str, str] = {}
     count = 0
-    page: list[Stored[LedgerEntry]]
-    carried: list[Stored[LedgerEntry]] = []
-    while page := services.store.query(ALL_EVIDENCE, after=last, limit=500):
-        count += len(page)
-        broken = ledger.first_break(services.vault, [*carried, *page])
-        if broken:
-            return {"entries": count, "intact": False, "first_break": broken}
-        tails |= {one.record.stream: one.record.mac for one in page}
-        carried = _whole_tail(services, page)
-        last = page[-1]
-    cut = _cut_request(services, tails)
-    return {"entries": count, "intact": cut is None} | ({"first_break": cut} if cut else {})
+    tails: dict[str, str] = {}
 
+    def walked() -> Iterator[Stored[LedgerEntry]]:
+        nonlocal count
+        for stored in every(services.store, ALL_EVIDENCE):
+            count += 1
+            tails[stored.record.stream] = stored.record.mac
+            yield stored
 
-def _whole_tail(services: Services, page: Sequence[Stored[LedgerEntry]]) -> list[Stored[LedgerEntry]]:
-    """A stream cut by the page's end is read again from its start with the next page."""
-    stream = page[-1].record.stream
-    return [one for one in ledger.stream_of(services.store, stream) if one.id <= page[-1].id]
+    broken = ledger.first_break(services.vault, walked()) or _cut_request(services, tails)
+    return {"entries": count, "intact": broken is None} | ({"first_break": broken} if broken else {})
 
 
 def _cut_request(services: Services, tails: dict[str, str]) -> str | None:
-    last: Stored[Request] | None = None
-    while page := services.store.query(ALL_REQUESTS, after=last, limit=500):
-        for one in page:
-            # read again: the stream may have grown since it was walked
-            if tails.get(one.id) != one.record.head.mac and not _head_holds(services, one.id):
-                return one.id
-        last = page[-1]
+    for one in every(services.store, ALL_REQUESTS):
+        # read again: the stream may have grown since it was walked
+        if tails.get(one.id) != one.record.head.mac and not _head_holds(services, one.id):
+            return one.id
     return None
 
 

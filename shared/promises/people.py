@@ -68,7 +68,9 @@ def own_and_shared(services: Services, found: list[Found], asked: str | None) ->
         followed = {link.ref for link in identity.followed(links)}
         if email != asked and not followed & refs:
             continue
-        others = [link for link in links if link.kind == "account" and link.ref not in refs and link.replaced_at is None]
+        others = [
+            link for link in links if link.kind == "account" and link.ref not in refs and link.replaced_at is None
+        ]
         (shared if others else own).append(email)
     return own, shared
 

@@ -110,7 +110,7 @@ def publish(services: Services, draft: Draft, by: str) -> Published:
     return Published(version, policy)
 
 
-def _record(  # noqa: PLR0913
+def _record(
     services: Services, draft: Draft, by: str, now: datetime, history: list[str], earlier: Policy | None
 ) -> Policy:
     text = canonical_text(draft.text)
@@ -200,9 +200,7 @@ def difference(old: str, new: str) -> list[Piece]:
     """Compare two texts word by word, keeping the line breaks."""
     before, after = _words(old), _words(new)
     matcher = difflib.SequenceMatcher(a=before, b=after, autojunk=False)
-    return [
-        Piece(op=op, old="".join(before[a:b]), new="".join(after[c:d])) for op, a, b, c, d in matcher.get_opcodes()
-    ]
+    return [Piece(op=op, old="".join(before[a:b]), new="".join(after[c:d])) for op, a, b, c, d in matcher.get_opcodes()]
 
 
 def _words(text: str) -> list[str]:

@@ -60,7 +60,7 @@ def open_request(services: Services, asked: Asked, *, server: bool) -> dict[str,
     email = identity.address(asked.email or "")
     locale = identity.locale(asked.locale)
 
-    def attempt(look: bool) -> dict[str, Any]:  # noqa: FBT001
+    def attempt(look: bool) -> dict[str, Any]:
         case = new_case(services, asked.right, "server" if server else "web", locale, services.clock.now())
         take_address(case, email, asked.details)
         waiting = case.key("waiting")
@@ -120,7 +120,7 @@ def _open_verified(services: Services, asked: Asked, *, server: bool) -> dict[st
     user_id = _signed_in(services, asked, server=server)
     email = identity.address(asked.email) if asked.email else None
 
-    def attempt(_look: bool) -> dict[str, Any]:  # noqa: FBT001
+    def attempt(_look: bool) -> dict[str, Any]:
         found = people.by_user(services, user_id)
         if email and (found is None or email not in found.known.addresses[-1:]):
             raise Stale("this is not the confirmed address of this user", "email")
@@ -181,7 +181,7 @@ def confirm(services: Services, request_id: str, token: str | None) -> dict[str,
     Raises BadInput (unknown token), Stale (used, expired, or the request is closed).
     """
 
-    def attempt(_look: bool) -> dict[str, Any]:  # noqa: FBT001
+    def attempt(_look: bool) -> dict[str, Any]:
         case, key = with_token(services, request_id, token, "confirm")
         refuse_confirm(case, key)
         used = msgspec.structs.replace(key, used_at=case.now)
@@ -227,7 +227,7 @@ def accounts_of(case: Case) -> list[dict[str, Any]]:
 def choose(services: Services, request_id: str, key: str | None, numbers: Sequence[int]) -> Case:
     """Say which accounts are meant. The same choice again changes nothing. Raises Missing, BadInput, Stale."""
 
-    def attempt(_look: bool) -> Case:  # noqa: FBT001
+    def attempt(_look: bool) -> Case:
         case = with_key(services, request_id, key)
         wanted = sorted(set(numbers))
         offered = [account.n for account in case.record.accounts]
@@ -246,10 +246,10 @@ def choose(services: Services, request_id: str, key: str | None, numbers: Sequen
     return persist(attempt)
 
 
-def cancel(services: Services, request_id: str, open_case: Callable[[], Case]) -> Case:
+def cancel(services: Services, open_case: Callable[[], Case]) -> Case:
     """Cancel until the first step. Cancelling again answers the same. Raises Stale once it has begun."""
 
-    def attempt(_look: bool) -> Case:  # noqa: FBT001
+    def attempt(_look: bool) -> Case:
         case = _leading(services, open_case())
         if case.record.status == "withdrawn":
             return case

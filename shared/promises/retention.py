@@ -6,16 +6,9 @@ from typing import Any
 
 from shared import identity, ledger
 from shared.identity import Identifiers
+from shared.own_records import evidence_of
 from shared.ports import Services
-from shared.records import (
-    EVIDENCE_OF_SUBJECT,
-    EXPIRED,
-    RETAINED_OF_REQUEST,
-    Alias,
-    LedgerEntry,
-    Request,
-    Subject,
-)
+from shared.records import EXPIRED, RETAINED_OF_REQUEST, Alias, LedgerEntry, Pending, Request, Subject
 from shared.store import MOST_CHANGES, Change, Conflict, Delete, Stored
 
 
@@ -56,25 +49,18 @@ def _removal(services: Services, stored: Stored[Any]) -> list[Change]:
             if services.store.query(RETAINED_OF_REQUEST, stored.id, limit=1):
                 return []
             return [*_stream(services, stored.id), own]
-        case LedgerEntry(stream=stream):
-            return _stream(services, stream)
+        case Pending(confirmed_at=None, device=None, receipt=receipt):
+            # a decision that never came to belong to anybody leaves nothing behind
+            return [*_stream(services, receipt), own]
         case Subject():
-            return [*_evidence(services, stored.id), *_device_alias(services, stored), own]
+            evidence = [Delete(LedgerEntry, entry.id) for entry in evidence_of(services.store, stored.id)]
+            return [*evidence, *_device_alias(services, stored), own]
         case _:
             return [own]
 
 
 def _stream(services: Services, stream: str) -> list[Change]:
     return [Delete(LedgerEntry, entry.id) for entry in ledger.stream_of(services.store, stream)]
-
-
-def _evidence(services: Services, ref: str) -> list[Change]:
-    streams: dict[str, None] = {}
-    after: Stored[LedgerEntry] | None = None
-    while page := services.store.query(EVIDENCE_OF_SUBJECT, ref, after=after):
-        streams |= dict.fromkeys(entry.record.stream for entry in page)
-        after = page[-1]
-    return [change for stream in streams for change in _stream(services, stream)]
 
 
 def _device_alias(services: Services, stored: Stored[Subject]) -> list[Change]:

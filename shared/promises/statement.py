@@ -8,16 +8,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from shared.annex import MAILER, OURS
+from shared import words
+from shared.annex import MAILER
 from shared.case import Case
 from shared.promises.erasure import UNSETTLED, promise_met, status_of
 from shared.records import Request, Step
 from shared.times import rfc3339
 
-STANDING = (
-    "Law may require us to keep some records for longer, and may forbid us to say so. "
-    "This sentence stands on every request, whether or not it applies."
-)
 TITLE_NOT_CONNECTED = "not connected: we sent it nothing"
 
 
@@ -84,7 +81,11 @@ def not_connected(case: Case) -> list[dict[str, str]]:
     """Return the subprocessors of the annex that get no step, each with why."""
     connected, not_used = set(case.services.connected), case.services.company.not_used
     return [
-        {"name": one.name, "title": one.title, "why": f"not used: {not_used[one.name]}" if one.name in not_used else TITLE_NOT_CONNECTED}
+        {
+            "name": one.name,
+            "title": one.title,
+            "why": f"not used: {not_used[one.name]}" if one.name in not_used else TITLE_NOT_CONNECTED,
+        }
         for one in case.services.annex
         if one.name not in connected
     ]
@@ -92,10 +93,9 @@ def not_connected(case: Case) -> list[dict[str, str]]:
 
 def statement(case: Case, shown_id: str | None = None) -> dict[str, Any]:
     """Return the statement of what was done, line by line, with its signature."""
-    titles = {one.name: one.title for one in case.services.annex}
     shape = view(case, shown_id)
     shape["lines"] = [
-        line | {"title": titles.get(line["subprocessor"], line["subprocessor"]), "words": words(line)}
+        line | {"title": words.recipient(line["subprocessor"]), "words": words.outcome(line, case.record.right)}
         for line in shape.pop("steps")
     ]
     shape |= {
@@ -103,28 +103,9 @@ def statement(case: Case, shown_id: str | None = None) -> dict[str, Any]:
         "controller": case.services.company.name,
         "survives": survives(case),
         "not_connected": not_connected(case),
-        "standing": STANDING,
+        "standing": words.STANDING,
     }
     return {"statement": shape, "jws": case.services.vault.sign(shape | {"iss": case.services.base_url})}
-
-
-def words(line: dict[str, Any]) -> str:
-    """Say an outcome in a sentence, and no more than was recorded."""
-    ours = line["subprocessor"] == OURS
-    said = {
-        "verified": "Deleted, and read back: it is gone.",
-        "nothing_found": "Looked for, and nothing was held.",
-        "no_store": "Nothing is kept there for this person alone.",
-        "accepted": "Told to delete. It accepted; it offers no way to check.",
-        "scheduled_by_vendor": "Told to delete. It will do so by the date given.",
-        "retained": "Part is kept because law requires it; the rest was deleted.",
-        "held": "Not deleted for now.",
-        "failed": "Not deleted yet. A person here is working on it.",
-        "pending": "Not done yet.",
-    }[line["outcome"]]
-    if ours and line["outcome"] == "verified" and "physically_gone_by" in line:
-        said += f" The last backup copy is gone by {line['physically_gone_by']}."
-    return said
 
 
 def survives(case: Case) -> list[dict[str, Any]]:
@@ -160,14 +141,17 @@ def survives(case: Case) -> list[dict[str, Any]]:
 
 def lines_for_mail(case: Case) -> dict[str, list[str]]:
     """Sort the steps into done, open and kept for the closing mail."""
-    titles = {one.name: one.title for one in case.services.annex}
     sorted_lines: dict[str, list[str]] = {"done": [], "open": [], "kept": []}
     for name, step in case.record.steps.items():
-        line = f"{titles[name]}: {words(_step(name, step))}"
-        if name == MAILER and step.outcome == "pending":
-            line = f"{titles[name]}: will be told to delete within a day, after this mail."
-        until = held_until(step, case.now)
         kind = "open" if step.outcome in UNSETTLED else "kept" if step.outcome == "retained" else "done"
-        # our own promise-keeping dates stand with the line they belong to
-        sorted_lines[kind].append(line + (f" (until {rfc3339(until)})" if until and "until" not in line else ""))
+        sorted_lines[kind].append(f"{words.recipient(name)}: {_said(case, name, step)}")
     return sorted_lines
+
+
+def _said(case: Case, name: str, step: Step) -> str:
+    if name == MAILER and step.outcome == "pending":
+        return "will be told to delete within a day, after this mail"
+    said = words.outcome(_step(name, step), case.record.right)
+    if step.physically_gone_by and step.physically_gone_by > case.now:
+        said += f" (its last backup copy is gone by {words.date(step.physically_gone_by)})"
+    return said

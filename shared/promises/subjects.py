@@ -40,7 +40,7 @@ def link(services: Services, said: Linked) -> tuple[dict[str, Any], bool]:
     _check(said)
     email = identity.address(said.email) if said.email is not None else None
 
-    def attempt(_look: bool) -> tuple[dict[str, Any], bool]:  # noqa: FBT001
+    def attempt(_look: bool) -> tuple[dict[str, Any], bool]:
         now = services.clock.now()
         user_alias = identity.alias(services.vault, "user", said.user_id)
         alias = services.store.get(Alias, user_alias)
@@ -75,7 +75,9 @@ def _changes(
 ) -> list[Change]:
     ref = stored.id if stored else new_id()
     place = f"subjects/{ref}"
-    known = msgspec.convert(services.vault.unseal(place, stored.record.sealed), Identifiers) if stored else Identifiers()
+    known = (
+        msgspec.convert(services.vault.unseal(place, stored.record.sealed), Identifiers) if stored else Identifiers()
+    )
     earlier = known.addresses[-1] if known.addresses else None
     _merge(known, said, email)
     sealed = services.vault.seal(place, known)

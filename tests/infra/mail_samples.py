@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.promises.statement import STANDING
+from shared.words import STANDING
 from tests.infra.page_samples import BASE, COMPANY, PURPOSES, STATUS_URL
 
 ALWAYS: dict[str, Any] = {"company": COMPANY, "policy_url": f"{BASE}/policy", "contact": COMPANY.contact}

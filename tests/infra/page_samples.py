@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from shared.annex import ANNEX
 from shared.company import Authority, Company, Purpose, Senders
-from shared.promises.statement import STANDING
+from shared.words import STANDING
 
 COMPANY = Company(
     name="Harbour Prints Ltd",

@@ -12,7 +12,7 @@ from jinja2 import UndefinedError
 from markupsafe import Markup
 
 from infra.http.pages import FOLDER, html
-from shared.promises.statement import STANDING
+from shared.words import STANDING
 from shared.records import Outcome, Status
 from tests.infra.hostile import ALIVE, MARK, hostile
 from tests.infra.html_reader import Page

@@ -40,7 +40,7 @@ class Answer(NamedTuple):
 
 
 class _AsItIs(HTTPErrorProcessor):
-    def http_response(self, request: Request, response: Any) -> Any:  # noqa: ARG002
+    def http_response(self, request: Request, response: Any) -> Any:
         return response
 
     https_response = http_response
@@ -55,7 +55,9 @@ class House:
         self.base = f"http://127.0.0.1:{self.port}"
         self.log = data_dir.parent / f"{data_dir.name}.log"
         known = {"OPERATOR_TOKEN": "operator-token-of-the-test", "WEBSITE_KEYS": "website-key-1,website-key-2"}
-        cleared = {name: value for name, value in os.environ.items() if not name.startswith(("SENDGRID", "STRIPE", "META"))}
+        cleared = {
+            name: value for name, value in os.environ.items() if not name.startswith(("SENDGRID", "STRIPE", "META"))
+        }
         self._environment = cleared | known | environment | {"PORT": str(self.port), "DATA_DIR": str(data_dir)}
         self._process: subprocess.Popen[bytes] | None = None
         self._opener = build_opener(_AsItIs)
@@ -64,7 +66,7 @@ class House:
         """Start it and wait until it is ready."""
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "infra.local"]
-            self._process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)  # noqa: S603
+            self._process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
         until = time.monotonic() + READY_WITHIN_SECONDS
         while time.monotonic() < until:
             try:
@@ -101,7 +103,7 @@ class House:
         elif body is not None:
             data = json.dumps(body).encode()
             sent.setdefault("Content-Type", "application/json")
-        request = Request(url, data, sent, method=method)  # noqa: S310
+        request = Request(url, data, sent, method=method)
         with self._opener.open(request, timeout=120) as answer:
             return Answer(answer.status, answer.headers, answer.read())
 

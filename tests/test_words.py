@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from infra import words
+from shared import words
 from shared.annex import NAMES
 from shared.records import Outcome, Right, Status
 

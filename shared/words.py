@@ -59,6 +59,10 @@ STATES = {
     "withdrawn": "This request was cancelled.",
     "unconfirmed": "Nobody confirmed this request in time, so it was closed.",
 }
+STANDING = (
+    "Law may require us to keep some records for longer, and may forbid us to say so. "
+    "This sentence stands on every request, whether or not it applies."
+)
 _titles = {entry.name: entry.title for entry in ANNEX}
 
 
@@ -121,14 +125,6 @@ def reasons(evidence: Mapping[str, Any] | None) -> list[str]:
     """Return the reasons a connector gave, each once."""
     found = [str(value) for path, value in facts(evidence or {}) if path.rpartition(" · ")[2] == "reason"]
     return list(dict.fromkeys(found))
-
-
-def standing() -> str:
-    """Return the sentence that stands on every request, whether or not it applies (TRUTH §9)."""
-    # imported here: most pages and mails need none of the core behind it
-    from shared.promises.statement import STANDING
-
-    return STANDING
 
 
 def sentence(rule: str) -> str:

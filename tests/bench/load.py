@@ -1,0 +1,74 @@
+"""Load by `wrk`: sixteen connections, a fresh subject in every body."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import subprocess
+from pathlib import Path
+
+import msgspec
+
+SCRIPT = Path(__file__).with_name("fresh.lua")
+CONNECTIONS = 16
+GRACE_SECONDS = 30
+
+
+class Failed(Exception):
+    """The bench is not worth anything: something did not answer, or answered an error."""
+
+
+class Body(msgspec.Struct, frozen=True):
+    """A JSON body around what is fresh in it."""
+
+    head: str
+    tail: str
+
+    @classmethod
+    def around(cls, text: str, mark: str) -> Body:
+        """Split a body where its fresh part stands."""
+        head, _, tail = text.partition(mark)
+        return cls(head, tail)
+
+    @property
+    def bytes(self) -> int:
+        """Return its length, with a typical fresh part."""
+        return len(self.head) + len(fresh()) + 5 + len(self.tail)
+
+
+class Load(msgspec.Struct, frozen=True):
+    """What wrk saw."""
+
+    requests: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+    refused: int
+    broken: int
+
+    @property
+    def per_second(self) -> float:
+        """Return the throughput."""
+        return self.requests / self.seconds
+
+
+def fresh() -> str:
+    """Return what makes the subjects of one load different from every other's."""
+    return secrets.token_hex(12) + "."
+
+
+def load(port: int, body: Body, seconds: int) -> Load:
+    """Post for so many seconds. Raises Failed at the first thing that is not a 2xx."""
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        raise Failed("wrk is not installed")
+    command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "-s", str(SCRIPT)]
+    command += [f"http://127.0.0.1:{port}/", "--", body.head, fresh(), body.tail]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=seconds + GRACE_SECONDS, check=False)
+    lines = [line for line in ran.stdout.splitlines() if line.startswith("{")]
+    if not lines:
+        raise Failed(f"wrk: {ran.stderr.strip() or ran.stdout.strip()}")
+    seen = msgspec.json.decode(lines[-1], type=Load)
+    if seen.refused or seen.broken or not seen.requests:
+        raise Failed(f"{seen.requests} answers, {seen.refused} of them not 2xx, {seen.broken} connections broken")
+    return seen

@@ -1,0 +1,123 @@
+"""A function as it is deployed: its own `functions-framework`, with gunicorn's defaults, in a session of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+from infra.local.server import free_port
+from tests.bench.load import Failed
+
+READY_WITHIN_SECONDS = 30
+TICKS = os.sysconf("SC_CLK_TCK")
+OURS = ("PYTHON", "SENDGRID", "STRIPE", "META", "GOOGLE", "FUNCTION", "WORKERS", "THREADS")
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One request to a function."""
+
+    method: str
+    path: str
+    body: bytes | None = None
+    headers: Mapping[str, str] = {}
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """Of all processes of one instance, in MiB. The second counts a page that several share once."""
+
+    rss: float
+    pss: float
+
+
+class Server:
+    """One instance. Leaving it kills it as a power cut would."""
+
+    def __init__(self, source: Path, target: str, environment: Mapping[str, str]) -> None:
+        self.port = free_port()
+        self._target = target
+        command = [str(Path(sys.executable).with_name("functions-framework")), "--source", str(source)]
+        command += ["--target", target, "--host", "127.0.0.1", "--port", str(self.port)]
+        self._log = Path(environment["DATA_DIR"]) / f"{target}.log"
+        self.spawned_at = time.perf_counter()
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, cwd=source.parent, env=dict(environment), stdout=log, stderr=log, start_new_session=True
+            )
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, _type: type[BaseException] | None, _e: BaseException | None, _tb: TracebackType | None) -> None:
+        self.kill()
+
+    def ask(self, call: Call) -> bytes:
+        """Call it, waiting until it listens. Raises Failed on anything but a 2xx."""
+        with contextlib.closing(self._connected()) as connection:
+            try:
+                connection.request(call.method, call.path, call.body, dict(call.headers))
+                answer = connection.getresponse()
+                raw = answer.read()
+            except (OSError, HTTPException) as error:
+                raise self._failed(type(error).__name__) from None
+        if not 200 <= answer.status < 300:
+            raise self._failed(f"{call.method} {call.path}: {answer.status} {raw[:300].decode(errors='replace')}")
+        return raw
+
+    def _connected(self) -> HTTPConnection:
+        until = time.monotonic() + READY_WITHIN_SECONDS
+        while time.monotonic() < until and self._process.poll() is None:
+            connection = HTTPConnection("127.0.0.1", self.port, timeout=READY_WITHIN_SECONDS)
+            try:
+                connection.connect()
+            except OSError:
+                connection.close()
+                # seldom enough to leave the processor to who is starting
+                time.sleep(0.003)
+            else:
+                return connection
+        raise self._failed("did not start")
+
+    def _failed(self, what: str) -> Failed:
+        return Failed(f"{self._target}: {what}\n{self._log.read_text()[-2000:]}")
+
+    def cpu_seconds(self) -> float:
+        """Return what its processes have used so far, user and system, ended children included."""
+        return sum(sum(map(int, fields[11:15])) for _, fields in self._processes()) / TICKS
+
+    def memory(self) -> Memory:
+        """Return what its processes hold."""
+        held = {"Rss:": 0, "Pss:": 0}
+        for pid, _ in self._processes():
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
+                name, number, *_ = line.split()
+                held[name] = held.get(name, 0) + int(number)
+        return Memory(held["Rss:"] / 1024, held["Pss:"] / 1024)
+
+    def _processes(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield the session's pids, with the fields of `stat` from the state on."""
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+                if int(fields[3]) == self._process.pid:
+                    yield int(folder.name), fields
+
+    def kill(self) -> None:
+        """End the whole session at once; no handler runs."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def clean_environment() -> dict[str, str]:
+    """Return this process's environment without what would change what is measured."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
