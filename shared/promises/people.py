@@ -31,7 +31,7 @@ class Found:
 def by_address(services: Services, email: str) -> list[Found]:
     """Return the subjects that proof of an address opens, accounts first, in a stable order."""
     found = [one for link in identity.followed(links_of(services, email)) if (one := by_ref(services, link.ref))]
-    return sorted(found, key=lambda one: (not one.is_account, one.stored.record.created_at, one.ref))
+    return sorted(found, key=lambda one: (not one.is_account, one.stored.record.created_at, one.known.user_id or ""))
 
 
 def by_user(services: Services, user_id: str) -> Found | None:

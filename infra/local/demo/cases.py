@@ -50,6 +50,17 @@ class Cases:
     open: int
 
 
+@dataclass(frozen=True)
+class Needed:
+    """Something a person must look at. `about`: a request's id, or another record's; `subprocessor` and `problem` may be empty."""
+
+    words: str
+    about: str
+    subprocessor: str
+    problem: str
+    since: str
+
+
 def cases(product: Product) -> Cases:
     """Read the requests, newest first."""
     everything: list[dict[str, Any]] = []
@@ -70,10 +81,16 @@ def _case(product: Product, request_id: str) -> Case:
     return Case(view, evidence)
 
 
-def attention(product: Product) -> list[dict[str, Any]]:
-    """Return what a person must look at, oldest first, each with words."""
-    items = product.operator("GET", "/operator/attention")["items"]
-    return [one | {"words": NEEDS.get(one["kind"], one["kind"].replace("_", " "))} for one in items]
+def attention(product: Product) -> list[Needed]:
+    """Return what a person must look at, oldest first."""
+    return [_needed(one) for one in product.operator("GET", "/operator/attention")["items"]]
+
+
+def _needed(item: dict[str, Any]) -> Needed:
+    # what does not apply is left out there
+    words = NEEDS.get(item["kind"], item["kind"].replace("_", " "))
+    about, subprocessor = str(item.get("request_id") or ""), str(item.get("subprocessor") or "")
+    return Needed(words, about, subprocessor, str(item.get("problem") or ""), item["since"])
 
 
 def retry(product: Product, request_id: str, subprocessor: str) -> None:

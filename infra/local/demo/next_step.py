@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from shared.words import date
 
 if TYPE_CHECKING:
-    from infra.local.demo.cases import Case
+    from infra.local.demo.cases import Case, Needed
     from infra.local.demo.front import Person
 
 
@@ -38,9 +38,9 @@ ENDED = NextStep(
 )
 
 
-def next_step(people: Sequence[Person], cases: Sequence[Case], attention: Sequence[dict[str, Any]]) -> NextStep:
+def next_step(people: Sequence[Person], cases: Sequence[Case], attention: Sequence[Needed]) -> NextStep:
     """Say what to do next, by the newest request."""
-    if attention:
+    if any(one.subprocessor for one in attention):
         return ATTENTION
     if not people and not cases:
         return SIGN_UP

@@ -1,0 +1,208 @@
+"""`policy`: what is shown before data is taken, the versions, what changed between them, and the annex."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from hashlib import sha256
+
+import pytest
+
+from shared.annex import NAMES
+from tests.functions.called import Called, problem
+from tests.functions.edge_contract import PagesContract, ReadsContract
+from tests.infra.html_reader import Page
+
+CONSENT_PURPOSES = ["analytics", "ads", "marketing_email"]
+DESCRIBED = {"version", "hash", "title", "summary", "material", "changes", "published_at", "effective_at"}
+HOSTILE = "# Policy\n\n<script>alert(1)</script> [click](javascript:alert(2)) ![pixel](https://evil.example/pixel.gif)\n"
+
+
+class TestPolicyReads(ReadsContract):
+    edge = "policy"
+    reads = ("/", "/notice", "/notice?purposes=ads,analytics&locale=de-AT", "/v1", "/v1...v2", "/subprocessors")
+
+    def given(self, called: Called) -> Mapping[str, str]:
+        called.publish("v2", "# Policy\n\nAnother one.\n")
+        return {}
+
+
+class TestPolicyPages(PagesContract):
+    edge = "policy"
+    reads = ("/", "/v1", "/v1...v2", "/subprocessors")
+    pages = reads
+
+    def given(self, called: Called) -> Mapping[str, str]:
+        called.publish("v2", "# Policy\n\nAnother one.\n")
+        return {}
+
+
+# --- the notice ------------------------------------------------------------------------------------------------------
+
+
+def test_a_notice_says_what_why_on_what_basis_how_long_who_gets_it_and_the_rights(called: Called) -> None:
+    notice = called.get("/policy/notice?purposes=ads,marketing_email").json
+    assert [purpose["name"] for purpose in notice["purposes"]] == ["ads", "marketing_email"]
+    for purpose in notice["purposes"]:
+        assert purpose["asked"] is True
+        assert purpose["legal_basis"] == "consent"
+        assert all(purpose[said] for said in ("title", "why", "fields", "retention", "recipients"))
+    assert {one["name"] for one in notice["recipients"]} == {
+        name for purpose in notice["purposes"] for name in purpose["recipients"]
+    }
+    assert set(notice["fields"]) == {field for purpose in notice["purposes"] for field in purpose["fields"]}
+    assert {"access", "erasure", "withdraw_consent", "complaint"} <= set(notice["rights"])
+    assert notice["controller"]["contact"]
+    policy = called.get("/policy").json
+    assert (notice["policy_version"], notice["policy_hash"]) == (policy["version"], policy["hash"])
+
+
+def test_a_notice_of_no_purpose_named_shows_all_of_them_and_asks_only_where_consent_is_the_basis(called: Called) -> None:
+    purposes = called.get("/policy/notice").json["purposes"]
+    assert [purpose["name"] for purpose in purposes if purpose["asked"]] == CONSENT_PURPOSES
+    assert {"contract", "legal_obligation"} <= {purpose["legal_basis"] for purpose in purposes}
+
+
+def test_a_purpose_named_twice_or_with_blanks_is_shown_once(called: Called) -> None:
+    once = called.get("/policy/notice?purposes=ads,analytics").json
+    assert called.get("/policy/notice?purposes=ads,%20analytics%20,ads,").json == once
+
+
+def test_the_signed_notice_follows_from_what_was_shown(called: Called) -> None:
+    tokens = {
+        question: called.get(f"/policy/notice{question}").json["notice"]
+        for question in ("", "?purposes=ads", "?purposes=analytics", "?purposes=ads&locale=de", "?purposes=ads,analytics")
+    }
+    assert len(set(tokens.values())) == len(tokens)
+    for question, token in tokens.items():
+        assert called.get(f"/policy/notice{question}").json["notice"] == token
+
+
+@pytest.mark.parametrize(
+    ("question", "field"),
+    [
+        ("purposes=ads,tracking", "purposes"),
+        ("purposes=Ads", "purposes"),
+        ("locale=english please", "locale"),
+        ("locale=", "locale"),
+        ("locale=de_AT", "locale"),
+    ],
+)
+def test_a_notice_of_what_is_unknown_is_refused_by_name(called: Called, question: str, field: str) -> None:
+    problem(called.get(f"/policy/notice?{question}"), 400, field)
+
+
+# --- the versions ----------------------------------------------------------------------------------------------------
+
+
+def test_the_policy_in_effect_is_shown_with_its_text_and_hash(called: Called) -> None:
+    policy = called.get("/policy").json
+    assert set(policy) == DESCRIBED | {"text"}
+    assert policy["version"] == "v1"
+    assert policy["hash"] == sha256(policy["text"].encode()).hexdigest()
+    assert called.get("/policy/v1").json == policy
+
+
+def test_a_version_to_come_stands_beside_the_one_in_effect_until_its_day(called: Called) -> None:
+    effective_at = called.now() + timedelta(days=14)
+    called.publish("v2", "# Policy\n\nThe coming one.\n", effective_at=effective_at)
+    policy = called.get("/policy").json
+    assert (policy["version"], policy["upcoming"]["version"]) == ("v1", "v2")
+    assert set(policy["upcoming"]) == DESCRIBED
+    links = {address for _, address in Page(called.page("/policy").text).links()}
+    assert {"/policy/v2", "/policy/v1...v2"} <= links
+    assert called.get("/policy/notice").json["policy_version"] == "v2", "from publication every notice carries it"
+    called.later(days=14, seconds=1)
+    policy = called.get("/policy").json
+    assert policy["version"] == "v2"
+    assert "upcoming" not in policy
+
+
+def test_an_earlier_version_stays_as_it_was(called: Called) -> None:
+    before = called.get("/policy/v1").json
+    called.publish("v2", "# Another\n")
+    called.publish("v3", "# A third\n")
+    assert called.get("/policy/v1").json == before
+    page = Page(called.page("/policy").text).text
+    assert all(version in page for version in ("v1", "v2", "v3"))
+
+
+def test_a_difference_rebuilds_both_texts(called: Called) -> None:
+    called.publish("v2", called.get("/policy/v1").json["text"].replace("14 days", "thirteen days") + "One more line.\n")
+    difference = called.get("/policy/v1...v2").json
+    assert (difference["from"], difference["to"]) == ("v1", "v2")
+    changes = difference["changes"]
+    assert {piece["op"] for piece in changes} - {"equal"}
+    assert "".join(piece.get("old", "") for piece in changes) == called.get("/policy/v1").json["text"]
+    assert "".join(piece.get("new", "") for piece in changes) == called.get("/policy/v2").json["text"]
+
+
+def test_a_version_does_not_differ_from_itself(called: Called) -> None:
+    assert {piece["op"] for piece in called.get("/policy/v1...v1").json["changes"]} == {"equal"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/policy/v2",
+        "/policy/V1",
+        "/policy/v1...v2",
+        "/policy/v2...v1",
+        "/policy/...v1",
+        "/policy/v1...",
+        "/policy/v1....v1",
+        "/policy/..%2fv1",
+        "/policy/v1/more",
+        "/policy/v1%00",
+        "/policy/%ff%fe",
+        "/policy/policies",
+        f"/policy/{'v' * 5000}",
+    ],
+)
+def test_a_version_that_is_none_is_not_found(called: Called, path: str) -> None:
+    problem(called.get(path), 404)
+    page = called.page(path)
+    assert (page.status_code, page.mimetype) == (404, "text/html")
+
+
+@pytest.mark.parametrize("path", ["/policy", "/policy/v2", "/policy/v1...v2", "/policy/v2...v1"])
+def test_a_policys_text_cannot_bring_anything_to_life(called: Called, path: str) -> None:
+    called.publish("v2", HOSTILE)
+    page = Page(called.page(path).text)
+    assert not page.named("script", "img", "iframe", "object")
+    assert not [address for _, address in page.links() if address.startswith("javascript:")]
+    assert "alert(1)" in page.text, "it is shown, as words"
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("/policy", "public, max-age=60"),
+        ("/policy/v1", "public, max-age=60"),
+        ("/policy/v1...v1", "public, max-age=60"),
+        ("/policy/subprocessors", "public, max-age=60"),
+        ("/policy/v9", "no-store"),
+    ],
+)
+def test_only_what_is_public_may_be_kept_by_caches(called: Called, path: str, kept: str) -> None:
+    assert called.page(path).headers["Cache-Control"] == kept
+
+
+# --- the annex -------------------------------------------------------------------------------------------------------
+
+
+def test_the_annex_names_every_subprocessor_and_which_are_connected(called: Called) -> None:
+    annex = called.get("/policy/subprocessors").json
+    assert [entry["name"] for entry in annex] == list(NAMES)
+    assert {entry["name"] for entry in annex if entry["connected"]} == {"google_cloud_platform", "sendgrid"}
+    assert all(entry[said] for entry in annex for said in ("title", "role", "purpose", "data", "location"))
+    page = Page(called.page("/policy/subprocessors").text).text
+    assert all(entry["title"] in page for entry in annex)
+
+
+def test_without_a_policy_it_is_said_that_it_cannot_be_answered_now(called: Called) -> None:
+    called.forget_policy()
+    for path in ("/policy", "/policy/notice", "/.well-known/gpc.json"):
+        answer = called.get(path)
+        problem(answer, 503)
+        assert int(answer.headers["Retry-After"]) > 0
