@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from shared.failures import TryAgain
+from shared.promises import deadlines, operators
+from shared.promises.deadlines import due_warnings
+from shared.records import Incident
+from tests.promises.world import World, fails
+
+
+@pytest.mark.parametrize(
+    ("hours_left", "given", "due"),
+    [
+        (97, [], []),
+        (96, [], ["4_days_left"]),
+        (47, ["4_days_left"], ["2_days_left"]),
+        (23, ["4_days_left", "2_days_left"], ["1_day_left"]),
+        (0, [], ["4_days_left", "2_days_left", "1_day_left", "breached"]),
+        (-1, ["4_days_left", "2_days_left", "1_day_left", "breached"], []),
+    ],
+)
+def test_each_warning_is_given_once_in_its_time(hours_left: int, given: list[str], due: list[str]) -> None:
+    assert due_warnings(timedelta(hours=hours_left), given) == due
+
+
+def stuck(world: World) -> str:
+    world.account("u1", "ann@mail.test")
+    world.stripe.answer = fails(TryAgain("timeout"))
+    return str(world.confirm("ann@mail.test")["request_id"])
+
+
+def kinds(world: World) -> set[str]:
+    return {one["kind"] for one in operators.attention_list(world.services)["items"]}
+
+
+def test_a_stuck_request_is_in_attention_before_it_is_late_and_an_incident_when_it_is(world: World) -> None:
+    request_id = stuck(world)
+    world.advance("P9D")
+    assert deadlines.watch(world.services) == {"warned": 0}
+    world.advance("P2D")
+    assert deadlines.watch(world.services) == {"warned": 1}
+    assert kinds(world) == {"deadline_near"}
+    world.advance("P1DT1H")
+    deadlines.watch(world.services)
+    assert kinds(world) == {"deadline_near", "step_late"}
+    world.advance("P2D")
+    deadlines.watch(world.services)
+    incident = world.services.store.get(Incident, f"{request_id}:deadline_breached")
+    assert incident is not None
+    assert incident.record.report_by - incident.record.at == timedelta(hours=72)
+    assert deadlines.watch(world.services) == {"warned": 0}
+
+
+def test_accounts_nobody_chose_come_to_attention_four_days_before_the_date(world: World) -> None:
+    world.account("u1", "family@mail.test")
+    world.account("u2", "family@mail.test")
+    world.confirm("family@mail.test")
+    world.advance("P10DT1H")
+    deadlines.watch(world.services)
+    assert "accounts_not_chosen" in kinds(world)
+
+
+def test_a_finished_request_is_watched_no_more(world: World) -> None:
+    world.account("u1", "ann@mail.test")
+    world.confirm("ann@mail.test")
+    world.advance("P20D")
+    assert deadlines.watch(world.services) == {"warned": 0}

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from shared.identity import followed
+from shared.promises import people
+from shared.records import Link
+from tests.promises.world import NOON, World
+
+DAY = timedelta(days=1)
+
+
+def link(ref: str, confirmed: int | None, replaced: int | None = None, kind: str = "account") -> Link:
+    return Link(
+        ref=ref,
+        kind=kind,  # type: ignore[arg-type]
+        source="server",
+        confirmed_at=None if confirmed is None else NOON + confirmed * DAY,
+        replaced_at=None if replaced is None else NOON + replaced * DAY,
+    )
+
+
+@pytest.mark.parametrize(
+    ("links", "refs"),
+    [
+        pytest.param([link("a", None)], [], id="an unconfirmed link is not followed"),
+        pytest.param([link("a", 0)], ["a"], id="a confirmed one is"),
+        pytest.param([link("a", 0), link("b", 0)], ["a", "b"], id="a shared address leads to both"),
+        pytest.param([link("a", 0), link("b", 80)], ["a", "b"], id="also when one came weeks later"),
+        pytest.param([link("a", 0, replaced=5), link("b", 10)], ["b"], id="it changed hands after a moved away"),
+        pytest.param([link("a", 0, replaced=5)], ["a"], id="an old address nobody else took still leads to its account"),
+        pytest.param([link("a", 0), link("b", 400)], ["b"], id="a recycled mailbox does not open the account of old"),
+        pytest.param([link("a", 395), link("b", 400)], ["a", "b"], id="unless that was confirmed again lately"),
+        pytest.param([link("a", 10, replaced=20), link("b", 0)], ["a", "b"], id="an older confirmation takes nothing"),
+        pytest.param([link("m", 0, kind="mailbox"), link("b", 400)], ["m", "b"], id="the mailbox itself is never lost"),
+        pytest.param([link("a", 0), link("m", 400, kind="mailbox")], ["a", "m"], id="nor does it take an account away"),
+    ],
+)
+def test_a_link_is_followed_while_nobody_else_has_taken_the_address(links: list[Link], refs: list[str]) -> None:
+    assert [one.ref for one in followed(links)] == refs
+
+
+def test_proof_of_one_address_never_opens_another_ones_data(world: World) -> None:
+    world.account("u1", "ann@mail.test")
+    world.account("u2", "anna@mail.test")
+    assert [one.known.user_id for one in people.by_address(world.services, "ann@mail.test")] == ["u1"]
+    assert people.by_address(world.services, "nn@mail.test") == []
+
+
+def test_addresses_are_split_into_own_and_shared(world: World) -> None:
+    world.account("u1", "family@mail.test")
+    world.account("u1", "ann@mail.test")
+    world.account("u2", "family@mail.test")
+    found = people.by_address(world.services, "ann@mail.test")
+    own, shared = people.own_and_shared(world.services, found, "ann@mail.test")
+    assert (own, shared) == (["ann@mail.test"], [])
+    world.account("u3", "ann@mail.test")
+    own, shared = people.own_and_shared(world.services, found, "ann@mail.test")
+    assert (own, shared) == ([], ["ann@mail.test"])

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from hashlib import sha256
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.failures import BadInput, Missing, Stale
+from shared.promises import policy
+from shared.promises.policy import Draft, canonical_text, difference, publish
+from tests.promises.world import NOON, World
+
+
+@pytest.mark.parametrize(
+    ("raw", "canonical"),
+    [
+        ("a\r\nb\r", "a\nb\n"),
+        ("a  \nb\t\n\n\n", "a\nb\n"),
+        ("\ufeffa", "a\n"),
+        ("e\u0301", "\u00e9\n"),
+    ],
+)
+def test_the_same_text_has_one_form_and_so_one_hash(raw: str, canonical: str) -> None:
+    assert canonical_text(raw) == canonical
+    assert canonical_text(canonical) == canonical
+
+
+def test_a_version_keeps_its_text_and_hash_for_ever(world: World) -> None:
+    publish(world.services, Draft(text="# Two\r\n\r\nWords.  ", version="v2"), "ola")
+    kept = policy.read(world.services, "v2").policy
+    assert kept.text == "# Two\n\nWords.\n"
+    assert kept.hash == sha256(kept.text.encode()).hexdigest()
+    assert (kept.title, kept.published_by, kept.history) == ("Two", "ola", ["v1", "v2"])
+    with pytest.raises(Stale):
+        publish(world.services, Draft(text="# Other", version="v2"), "ola")
+
+
+@pytest.mark.parametrize(
+    ("draft", "field"),
+    [
+        ({"text": " \n"}, "text"),
+        ({"text": "a", "version": "../x"}, "version"),
+        ({"text": "a", "version": "a...b"}, "version"),
+        ({"text": "a", "version": "notice"}, "version"),
+        ({"text": "a", "changes": ["telepathy"]}, "changes"),
+    ],
+)
+def test_what_cannot_be_published_is_refused_by_its_name(world: World, draft: dict[str, object], field: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        publish(world.services, Draft(**draft), "ola")  # type: ignore[arg-type]
+    assert refused.value.field == field
+
+
+def test_a_version_without_a_name_is_called_by_its_day(world: World) -> None:
+    assert publish(world.services, Draft(text="a"), "ola").version == "2026-03-01"
+    assert publish(world.services, Draft(text="b"), "ola").version == "2026-03-01.2"
+
+
+def test_a_coming_version_is_shown_beside_the_one_in_effect(world: World) -> None:
+    coming = publish(world.services, Draft(text="b", version="v2", effective_at=NOON + timedelta(days=14)), "ola")
+    now, upcoming = policy.effective(world.services, coming, NOON)
+    assert (now.version, upcoming.version if upcoming else None) == ("v1", "v2")
+    now, upcoming = policy.effective(world.services, coming, NOON + timedelta(days=14))
+    assert (now.version, upcoming) == ("v2", None)
+
+
+def test_an_unknown_version_is_missing(world: World) -> None:
+    for version in ("v9", "", "../v1"):
+        with pytest.raises(Missing):
+            policy.read(world.services, version)
+
+
+@given(st.text("ab \n", max_size=40), st.text("ab \n", max_size=40))
+def test_a_difference_holds_both_texts_whole(old: str, new: str) -> None:
+    pieces = difference(old, new)
+    assert "".join(one.old for one in pieces) == old
+    assert "".join(one.new for one in pieces) == new
