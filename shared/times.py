@@ -30,8 +30,11 @@ def valid_duration(text: str, field: str) -> str:
     """Return the ISO 8601 duration unchanged, or refuse it by the name of its field."""
     try:
         isodate.parse_duration(text)
-    except (isodate.ISO8601Error, TypeError, ValueError, OverflowError) as error:
-        raise BadInput("an ISO 8601 duration such as P14D or PT24H is needed", field) from error
+    except (isodate.ISO8601Error, TypeError, ValueError, OverflowError):
+        text = "T"
+    # the library takes a bare "PT" for zero; the standard wants a number
+    if text.endswith("T"):
+        raise BadInput("an ISO 8601 duration such as P14D or PT24H is needed", field)
     return text
 
 

@@ -71,9 +71,7 @@ class Called:
 
     # --- calls -------------------------------------------------------------------------------------------------------
 
-    def call(
-        self, method: str, path: str, body: Any = None, *, at: str | None = None, **headers: str
-    ) -> TestResponse:
+    def call(self, method: str, path: str, body: Any = None, *, at: str | None = None, **headers: str) -> TestResponse:
         """Call an address; names of headers are written with underscores.
 
         The first part of the path names the function. With `at`, the function is named and the path is sent as it is.

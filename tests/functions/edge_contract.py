@@ -115,7 +115,9 @@ class PagesContract(EdgeContract):
         assert len(Page(answer.text).named("h1")) == 1
         assert "Accept" in ", ".join(answer.headers.getlist("Vary"))
 
-    def test_a_page_runs_nothing_is_framed_nowhere_and_tells_nobody_its_address(self, called: Called, page: str) -> None:
+    def test_a_page_runs_nothing_is_framed_nowhere_and_tells_nobody_its_address(
+        self, called: Called, page: str
+    ) -> None:
         answer = self.at(called, "GET", page.format_map(self.given(called)), Accept=PAGE)
         policy = answer.headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy

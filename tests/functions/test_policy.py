@@ -15,7 +15,9 @@ from tests.infra.html_reader import Page
 
 CONSENT_PURPOSES = ["analytics", "ads", "marketing_email"]
 DESCRIBED = {"version", "hash", "title", "summary", "material", "changes", "published_at", "effective_at"}
-HOSTILE = "# Policy\n\n<script>alert(1)</script> [click](javascript:alert(2)) ![pixel](https://evil.example/pixel.gif)\n"
+HOSTILE = (
+    "# Policy\n\n<script>alert(1)</script> [click](javascript:alert(2)) ![pixel](https://evil.example/pixel.gif)\n"
+)
 
 
 class TestPolicyReads(ReadsContract):
@@ -57,7 +59,9 @@ def test_a_notice_says_what_why_on_what_basis_how_long_who_gets_it_and_the_right
     assert (notice["policy_version"], notice["policy_hash"]) == (policy["version"], policy["hash"])
 
 
-def test_a_notice_of_no_purpose_named_shows_all_of_them_and_asks_only_where_consent_is_the_basis(called: Called) -> None:
+def test_a_notice_of_no_purpose_named_shows_all_of_them_and_asks_only_where_consent_is_the_basis(
+    called: Called,
+) -> None:
     purposes = called.get("/policy/notice").json["purposes"]
     assert [purpose["name"] for purpose in purposes if purpose["asked"]] == CONSENT_PURPOSES
     assert {"contract", "legal_obligation"} <= {purpose["legal_basis"] for purpose in purposes}
@@ -71,7 +75,13 @@ def test_a_purpose_named_twice_or_with_blanks_is_shown_once(called: Called) -> N
 def test_the_signed_notice_follows_from_what_was_shown(called: Called) -> None:
     tokens = {
         question: called.get(f"/policy/notice{question}").json["notice"]
-        for question in ("", "?purposes=ads", "?purposes=analytics", "?purposes=ads&locale=de", "?purposes=ads,analytics")
+        for question in (
+            "",
+            "?purposes=ads",
+            "?purposes=analytics",
+            "?purposes=ads&locale=de",
+            "?purposes=ads,analytics",
+        )
     }
     assert len(set(tokens.values())) == len(tokens)
     for question, token in tokens.items():

@@ -105,5 +105,11 @@ def show_choices(scene: Scene, user_id: str, refusal: Refusal | None = None) -> 
     said = DID.get(scene.request.args.get("did", ""), ("", ""))
     words = {"notice": notice, "standing": {one.name: one.said for one in standing}, "did": said, "refusal": refusal}
     return page(
-        scene, "choices", refusal.status if refusal else 200, user_id=user_id, held=held, now=rfc3339(scene.now), **words
+        scene,
+        "choices",
+        refusal.status if refusal else 200,
+        user_id=user_id,
+        held=held,
+        now=rfc3339(scene.now),
+        **words,
     )
