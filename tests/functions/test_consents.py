@@ -185,9 +185,7 @@ def test_a_consent_is_asked_again_when_its_time_is_over(called: Called) -> None:
     ],
     ids=["of another basis", "one of another basis", "none"],
 )
-def test_only_purposes_that_rest_on_consent_are_decided(
-    called: Called, decisions: dict[str, bool], field: str
-) -> None:
+def test_only_purposes_that_rest_on_consent_are_decided(called: Called, decisions: dict[str, bool], field: str) -> None:
     with called.changing_nothing():
         problem(called.post("/consents", called.consent({"device_id": DEVICE}, decisions)), 400, field)
 

@@ -22,7 +22,7 @@ MAILS_SHOWN = 5
 MAILS_IN_OUTBOX = 200
 DID = {
     "signed-up": ("choices", "Signed up. Sample data, an order and a file were put into the website's store."),
-    "chosen": ("people", "The choices are recorded, with a signed receipt for each."),
+    "chosen": ("people", "The choices are recorded, with a signed receipt."),
     "chosen-pending": (
         "people",
         "The choices are recorded. The yes to e-mail waits: open the newest mail to confirm it.",
