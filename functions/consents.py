@@ -8,7 +8,7 @@ from shared.failures import BadInput
 from shared.promises import consents
 from shared.promises.consents import Decided
 
-edge = Edge("consents")
+edge = Edge("consents", browser=True)
 
 
 @edge.route(
@@ -17,7 +17,6 @@ edge = Edge("consents")
     "Record decisions with their evidence; withdrawing is the same call",
     body=Decided,
     status=201,
-    browser=True,
 )
 def capture(call: Call[Decided]) -> Answer:
     return consents.capture(
@@ -29,7 +28,7 @@ def capture(call: Call[Decided]) -> Answer:
     )
 
 
-@edge.route("GET", "/current", "What a device decided, and whether to ask", browser=True)
+@edge.route("GET", "/current", "What a device decided, and whether to ask")
 def show_current(call: Call[None]) -> Answer:
     device = call.query("device_id") or call.request.headers.get("X-Device-Id")
     if not device:
@@ -72,7 +71,7 @@ def confirm(call: Call[None]) -> Answer:
     return answer
 
 
-@edge.route("GET", "/receipts/<receipt_id>", "A signed receipt, to whoever holds its id", browser=True)
+@edge.route("GET", "/receipts/<receipt_id>", "A signed receipt, to whoever holds its id")
 def show_receipt(call: Call[None]) -> Answer:
     found = consents.receipt(call.services, call.path["receipt_id"])
     if call.wants_page():

@@ -8,12 +8,11 @@ from infra.http.answers import Answer
 from infra.http.edge import Call, Edge
 from shared.failures import BadInput
 from shared.promises import operators
-from shared.promises.operators import Act, Entered
+from shared.promises.operators import Act, Entered, Resolution, Verification
 from shared.records import Status
 
 edge = Edge("operator")
-ACTS = {"verify": operators.verify, "deny": operators.deny, "extend": operators.extend, "pause": operators.pause}
-STEP_ACTS = {"retry": operators.retry, "resolve": operators.resolve}
+ACTS = {"deny": operators.deny, "extend": operators.extend, "pause": operators.pause}
 
 
 @edge.route("GET", "/requests", "Requests, by status, overdue or all", who="operator")
@@ -42,27 +41,32 @@ def show(call: Call[None]) -> Answer:
     return operators.shown(call.services, call.path["request_id"])
 
 
+STEP = "/requests/<request_id>/steps/<subprocessor>"
+
+
+@edge.route("POST", "/requests/<request_id>/verify", "Verify by proof seen", body=Verification, who="operator")
+def verify(call: Call[Verification]) -> Answer:
+    decide = operators.verify(call.body, call.caller.name)
+    return operators.act(call.services, call.path["request_id"], decide)
+
+
 @edge.route(
-    "POST",
-    "/requests/<request_id>/<any(verify,deny,extend,pause):what>",
-    "Verify, deny, extend or pause",
-    body=Act,
-    who="operator",
+    "POST", "/requests/<request_id>/<any(deny,extend,pause):what>", "Deny, extend or pause", body=Act, who="operator"
 )
 def act(call: Call[Act]) -> Answer:
     decide = ACTS[call.path["what"]](call.body, call.caller.name)
     return operators.act(call.services, call.path["request_id"], decide)
 
 
-@edge.route(
-    "POST",
-    "/requests/<request_id>/steps/<subprocessor>/<any(retry,resolve):what>",
-    "Try a step again, or settle it by hand with evidence",
-    body=Act,
-    who="operator",
-)
-def act_on_step(call: Call[Act]) -> Answer:
-    decide = STEP_ACTS[call.path["what"]](call.path["subprocessor"], call.body, call.caller.name)
+@edge.route("POST", f"{STEP}/retry", "Try a step again", body=Act, who="operator")
+def retry(call: Call[Act]) -> Answer:
+    decide = operators.retry(call.path["subprocessor"], call.body, call.caller.name)
+    return operators.act(call.services, call.path["request_id"], decide)
+
+
+@edge.route("POST", f"{STEP}/resolve", "Settle a step by hand, with evidence", body=Resolution, who="operator")
+def resolve(call: Call[Resolution]) -> Answer:
+    decide = operators.resolve(call.path["subprocessor"], call.body, call.caller.name)
     return operators.act(call.services, call.path["request_id"], decide)
 
 

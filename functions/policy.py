@@ -13,11 +13,11 @@ from shared.promises import notice, policy
 from shared.promises.policy import Published
 from shared.times import rfc3339
 
-edge = Edge("policy")
+edge = Edge("policy", browser=True)
 PUBLIC = "public, max-age=60"
 
 
-@edge.route("GET", "/notice", "What is shown before data is taken, with the signed snapshot to send back", browser=True)
+@edge.route("GET", "/notice", "What is shown before data is taken, with the signed snapshot to send back")
 def show_notice(call: Call[None]) -> Answer:
     purposes = call.query("purposes")
     names = [name.strip() for name in purposes.split(",") if name.strip()] if purposes is not None else None

@@ -16,7 +16,7 @@ from shared.promises import requests, statement
 from shared.promises.requests import Asked
 from shared.promises.statement import view
 
-edge = Edge("requests")
+edge = Edge("requests", browser=True)
 RIGHTS = [
     ("access", "See a copy of my data"),
     ("rectification", "Correct my data"),
@@ -38,7 +38,7 @@ def show_form(call: Call[None]) -> Answer:
     return _form(call, {}, None)
 
 
-@edge.route("POST", "/", "Ask for a right", body=Asked, status=202, browser=True, form=True)
+@edge.route("POST", "/", "Ask for a right", body=Asked, status=202, form=True)
 def ask(call: Call[Asked]) -> Answer:
     page = call.wants_page()
     try:
@@ -111,7 +111,7 @@ def confirm(call: Call[None]) -> Answer:
     return _page(
         call,
         "request_confirmed",
-        view=view(requests.leading(call.services, case), case.id),
+        view=view(case),
         status_url=answer["status_url"],
         accounts=answer.get("accounts", []),
         accounts_action=f"{_own(call, case)}/accounts?key={key}",
@@ -137,20 +137,19 @@ def show(call: Call[None]) -> Answer:
 
 
 def _shown(call: Call[Any], case: Case) -> Answer:
-    services, key = call.services, call.query("key")
-    lead = requests.leading(services, case)
-    shape = view(lead, case.id)
+    key = call.query("key")
+    shape = view(case)
     accounts = requests.accounts_of(case) if len(case.record.accounts) > 1 and case.has_envelope else []
     if not call.wants_page():
         return shape | ({"accounts": accounts} if accounts else {})
     own, private = _own(call, case), case.record.verified_at is not None
-    cancellable = private and lead.record.status == "verified" and lead.record.begun_at is None
+    cancellable = private and case.record.status == "verified" and case.record.begun_at is None
     choosing = bool(accounts) and case.record.chosen_at is None and case.record.status == "verified"
     return _page(
         call,
         "request",
         view=shape,
-        not_connected=statement.not_connected(lead),
+        not_connected=statement.not_connected(case),
         accounts=accounts,
         accounts_action=f"{own}/accounts?key={key}" if choosing else None,
         cancel_action=f"{own}/cancel?key={key}" if cancellable else None,
@@ -162,8 +161,7 @@ def _shown(call: Call[Any], case: Case) -> Answer:
 def show_cancel(call: Call[None]) -> Answer:
     token = call.required("t")
     case, key = requests.with_token(call.services, call.path["request_id"], token, "cancel")
-    lead = requests.leading(call.services, case)
-    possible = lead.record.status == "verified" and lead.record.begun_at is None
+    possible = case.record.status == "verified" and case.record.begun_at is None
     if not call.wants_page():
         return {"request_id": case.id, "can_cancel": possible}
     masked = identity.masked(case.envelope.addresses[key.label]) if key.label in case.envelope.addresses else ""
@@ -183,7 +181,7 @@ def cancel(call: Call[None]) -> Answer:
             return requests.with_token(call.services, request_id, token, "cancel")[0]
         return requests.with_key(call.services, request_id, key)
 
-    case = requests.cancel(call.services, opened)
+    case = requests.cancel(opened)
     if call.wants_page():
         return _page(call, "request_cancelled")
     return {"request_id": request_id, "status": case.record.status}
@@ -192,7 +190,7 @@ def cancel(call: Call[None]) -> Answer:
 @edge.route("GET", "/<request_id>/statement", "The signed statement of what was done")
 def show_statement(call: Call[None]) -> Answer:
     case = requests.with_key(call.services, call.path["request_id"], call.query("key"))
-    signed = statement.statement(requests.leading(call.services, case), case.id)
+    signed = statement.statement(case)
     if call.wants_page():
         return _page(call, "statement", **signed)
     return signed

@@ -6,21 +6,21 @@ from infra.http.answers import Answer
 from infra.http.edge import Call, Edge
 from shared.times import rfc3339
 
-edge = Edge("site")
+edge = Edge("site", browser=True)
 
 
-@edge.route("GET", "/.well-known/jwks.json", "The public keys of receipts and statements", browser=True)
+@edge.route("GET", "/.well-known/jwks.json", "The public keys of receipts and statements")
 def show_keys(call: Call[None]) -> Answer:
     return call.services.vault.jwks()
 
 
-@edge.route("GET", "/.well-known/gpc.json", "That we honour Global Privacy Control", browser=True)
+@edge.route("GET", "/.well-known/gpc.json", "That we honour Global Privacy Control")
 def show_gpc(call: Call[None]) -> Answer:
     published = call.services.policies.current()
     return {"gpc": True, "lastUpdate": rfc3339(published.policy.published_at)[:10]}
 
 
-@edge.route("GET", "/openapi.json", "This description", browser=True)
+@edge.route("GET", "/openapi.json", "This description")
 def show_description(call: Call[None]) -> Answer:
     from functions.description import description
 

@@ -21,6 +21,7 @@ HANDLERS: Mapping[str, Handler] = {
     "request.mail": requests.send_mail,
     requests.REMIND: requests.remind,
     erasure.BEGIN: erasure.begin,
+    erasure.SUPERSEDE: erasure.supersede,
     erasure.STEP: erasure.step,
     erasure.CLOSE: erasure.closing,
     erasure.RECHECK: erasure.recheck,

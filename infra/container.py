@@ -13,6 +13,7 @@ import flask
 from infra.settings import Settings
 from shared.annex import ANNEX, Subprocessor
 from shared.company import Company, company_from
+from shared.failures import Misconfigured
 from shared.records import Work
 from shared.store import Change, Create, Put, Store, Update
 from shared.vault import Vault
@@ -33,8 +34,17 @@ class Container:
 
     def __init__(self, settings: Settings, queue: WorkQueue | None = None) -> None:
         self.settings = settings
+        if settings.runtime == "gcp":
+            self._refuse_unfinished()
         if queue is not None:
             self.__dict__["queue"] = queue
+
+    def _refuse_unfinished(self) -> None:
+        """On Google Cloud nothing starts while a subprocessor is neither connected nor said to be unused."""
+        idle = [entry.name for entry in ANNEX if entry.name not in {*self.connected, *self.company.not_used}]
+        if idle:
+            raise Misconfigured(f"neither connected nor in not_used: {', '.join(idle)}")
+        raise Misconfigured("RUNTIME=gcp has no adapters yet; it must not run on this machine's files instead")
 
     @cached_property
     def store(self) -> Store:
@@ -122,8 +132,13 @@ class Container:
         return tuple(self.settings.listed("OPERATORS")) or ("operator",)
 
     @cached_property
-    def operator_token(self) -> str:
-        return self.settings.secret("OPERATOR_TOKEN", "operator-token")
+    def operator_tokens(self) -> Sequence[tuple[str, str]]:
+        """Each operator with a token of their own, in the order of OPERATORS: one token is one pair of eyes."""
+        given = self.settings.listed("OPERATOR_TOKEN")
+        first = given or [self.settings.secret("OPERATOR_TOKEN", "operator-token")]
+        names = self.operators[len(first) :]
+        more = [self.settings.secret("", f"operator-token-{n}") for n, _ in enumerate(names, len(first) + 1)]
+        return tuple(zip(self.operators, [*first, *more], strict=False))
 
     @cached_property
     def website_keys(self) -> Sequence[str]:

@@ -29,6 +29,7 @@ class Envelope(msgspec.Struct, kw_only=True, omit_defaults=True):
     addresses: dict[str, str] = {}
     tokens: dict[str, str] = {}
     details: str | None = None
+    user_id: str | None = None
     masked: dict[str, str] = {}
     known: list[Identifiers] = []
     own_addresses: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Literal
 
 import isodate
@@ -22,6 +23,9 @@ SIGNALS = (
     "personalization_storage",
     "security_storage",
 )
+
+
+LONGEST_COOLING_OFF = timedelta(days=5)
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -113,10 +117,21 @@ def _problems(company: Company) -> list[str]:
         ]
         found += _bad_durations(purpose.name, [purpose.kept_for, purpose.ask_again_after])
     found += _bad_durations("company", [company.cooling_off, company.evidence_kept_for])
+    found += _bad_cooling_off(company.cooling_off)
     found += [
         f"{who} is not in the annex" for who in (*company.retention_grounds, *company.not_used) if who not in NAMES
     ]
     return found
+
+
+def _bad_cooling_off(duration: str) -> list[str]:
+    try:
+        parsed = isodate.parse_duration(duration)
+    except (isodate.ISO8601Error, ValueError):
+        return []
+    if isinstance(parsed, timedelta) and timedelta(0) <= parsed <= LONGEST_COOLING_OFF:
+        return []
+    return ["cooling_off: at most 5 days, in days and hours: the promise is 14"]
 
 
 def _bad_durations(where: str, durations: list[str]) -> list[str]:

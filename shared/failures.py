@@ -50,13 +50,6 @@ class TooLarge(Refused):
     title = "That is too large"
 
 
-class WrongMedia(Refused):
-    """A content type this call does not read."""
-
-    status = 415
-    title = "That content type is not read here"
-
-
 class TooMany(Refused):
     """The limit for this address or caller is reached; try later."""
 

@@ -46,11 +46,12 @@ def address(raw: str, field: str = "email") -> str:
 
     text = unicodedata.normalize("NFC", raw.strip())
     try:
-        valid = validate_email(text, check_deliverability=False, test_environment=True)
+        valid = validate_email(text, check_deliverability=False, test_environment=True, allow_smtputf8=False)
     except EmailNotValidError:
         # from None: the validator's own text repeats the address
         raise BadInput("an e-mail address is needed", field) from None
-    return valid.normalized.lower()
+    # the form mail servers speak: what cannot be written to cannot be confirmed
+    return (valid.ascii_email or valid.normalized).lower()
 
 
 def broad(email: str) -> str:
@@ -110,28 +111,29 @@ def masked_account(known: Identifiers) -> str:
     return f"{ends} · {initials}" if initials else ends
 
 
-def followed(links: Sequence[Link]) -> list[Link]:
+def followed(links: Sequence[Link], now: datetime) -> list[Link]:
     """Return the links that proof of the identifier opens.
 
-    Only confirmed ones. A link older than the latest confirmation by another account is not followed when its account
-    has since moved to another address, or when it was not confirmed again in the 90 days before: mailboxes are
-    recycled. Links confirmed close together are a shared address, and the person chooses.
+    Only confirmed ones that nobody has taken over, and of an address its account has left, only while that is recent:
+    mailboxes are recycled. Links confirmed close together are a shared address, and the person chooses.
     """
-    return [link for link in links if link.confirmed_at and not _superseded(link, links)]
+    return [link for link in links if lately_current(link, now) and not taken_over(link, links)]
 
 
-def _superseded(link: Link, links: Iterable[Link]) -> bool:
-    latest = max(
-        (
-            other.confirmed_at
-            for other in links
-            if other.kind == "account" and other.ref != link.ref and other.confirmed_at
-        ),
-        default=None,
-    )
-    if link.kind != "account" or latest is None or link.confirmed_at is None or latest < link.confirmed_at:
+def taken_over(link: Link, links: Iterable[Link]) -> bool:
+    """Tell whether an address has become somebody else's since this account confirmed it.
+
+    An account that moved away loses it to any later confirmation; one that still names it loses it to another account's,
+    unless its own was at most 90 days older.
+    """
+    if link.kind != "account" or link.confirmed_at is None:
         return False
-    return link.replaced_at is not None or link.confirmed_at < latest - RECENT
+    left, since = link.replaced_at, link.confirmed_at
+    others = [other for other in links if other.ref != link.ref and (left or other.kind == "account")]
+    later = [other.confirmed_at for other in others if other.confirmed_at]
+    if left is not None:
+        return any(at > since or at >= left for at in later)
+    return any(at > since + RECENT for at in later)
 
 
 def lately_current(link: Link, now: datetime) -> bool:

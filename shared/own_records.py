@@ -14,7 +14,7 @@ import msgspec
 
 from shared.identity import Identifiers, alias
 from shared.ledger import stream_of
-from shared.records import EVIDENCE_OF_SUBJECT, Alias, LedgerEntry, Subject, Tombstone
+from shared.records import EVIDENCE_OF_SUBJECT, PENDINGS_OF_ADDRESS, Alias, LedgerEntry, Pending, Subject, Tombstone
 from shared.store import (
     MOST_CHANGES,
     Change,
@@ -62,6 +62,20 @@ def erase(store: Store, vault: Vault, ref: str, known: Sequence[Identifiers], ma
     Other people's links to the same identifiers stay.
     """
     return persist(lambda _: _erase_as_read(store, vault, ref, known, mark))
+
+
+def erase_pendings(store: Store, vault: Vault, addresses: Iterable[str]) -> int:
+    """Delete what still waits for these mailboxes to confirm, with its evidence where that belongs to nobody else."""
+    found = _pendings(store, vault, addresses)
+    for stored in found:
+        evidence = [] if stored.record.device else stream_of(store, stored.record.receipt)
+        _commit(store, [Delete(LedgerEntry, entry.id) for entry in evidence], [Delete(Pending, stored.id)])
+    return len(found)
+
+
+def _pendings(store: Store, vault: Vault, addresses: Iterable[str]) -> list[Stored[Pending]]:
+    keys = [alias(vault, "email", address) for address in addresses]
+    return [stored for key in keys for stored in every(store, PENDINGS_OF_ADDRESS, key)]
 
 
 def _erase_as_read(store: Store, vault: Vault, ref: str, known: Sequence[Identifiers], mark: Mark) -> dict[str, int]:

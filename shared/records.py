@@ -106,6 +106,7 @@ class Pending(Record, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     collection: ClassVar[str] = "pendings"
+    address: str
     purposes: list[str]
     receipt: str
     policy: str
@@ -253,8 +254,8 @@ class Request(Record, frozen=True, kw_only=True, omit_defaults=True):
     steps: dict[str, Step] = {}
     mails: dict[str, Mailing] = {}
     warned: list[str] = []
-    joined: str | None = None
     objected: bool = False
+    opted_out: bool = False
     sealed: bytes | None = None
     expires_at: datetime | None = None
 
@@ -366,10 +367,12 @@ RECORDS: tuple[type[Record], ...] = (
 DUE_WORK = Query(Work, by="due_at")
 WATCHED_REQUESTS = Query(Request, equals=("open",), by="watch_by")
 ALL_REQUESTS = Query(Request)
+REQUESTS_OF_ADDRESS = Query(Request, equals=("lookup",))
 REQUESTS_BY_STATUS = Query(Request, equals=("status",))
 EVIDENCE_OF_SUBJECT = Query(LedgerEntry, equals=("subject",))
 ALL_EVIDENCE = Query(LedgerEntry)
 ALL_ATTENTION = Query(Attention)
+PENDINGS_OF_ADDRESS = Query(Pending, equals=("address",))
 WEBSITE_BELOW = Query(WebsiteDocument)
 WEBSITE_COLLECTION = Query(WebsiteDocument, equals=("parent",))
 RETAINED_OF_REQUEST = Query(Retained, equals=("request",), by="until")
@@ -381,9 +384,11 @@ QUERIES: tuple[Query[Any], ...] = (
     WATCHED_REQUESTS,
     ALL_REQUESTS,
     REQUESTS_BY_STATUS,
+    REQUESTS_OF_ADDRESS,
     EVIDENCE_OF_SUBJECT,
     ALL_EVIDENCE,
     ALL_ATTENTION,
+    PENDINGS_OF_ADDRESS,
     WEBSITE_BELOW,
     WEBSITE_COLLECTION,
     RETAINED_OF_REQUEST,

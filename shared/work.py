@@ -96,15 +96,22 @@ def _perform(services: Services, claim: Claim, handlers: Mapping[str, Handler]) 
         return _end(services, [claim.again(now + timedelta(seconds=claim.work.attempts))], "postponed")
     except NeverRetry as failure:
         # kept all the same: once a person has mended the cause, it goes on by itself
-        raised = attention.raised("work_failed", claim.work.ref, now, f"{claim.work.kind}:{failure.code}", claim.id)
+        raised = _seen(claim, "work_failed", failure.code, now)
         return _end(services, [claim.again(now + LONGEST_BACKOFF, failure.code), *raised], "failed")
     except Exception as error:  # noqa: BLE001 - a defect of ours: kept, retried, and shown to a person
-        raised = attention.raised("defect", claim.work.ref, now, f"{claim.work.kind}:{type(error).__name__}", claim.id)
+        raised = _seen(claim, "defect", type(error).__name__, now)
         return _end(services, [claim.again(now + backoff(claim.work.attempts), "defect"), *raised], "failed")
     if claim.work.problem is not None:
         mended = [attention.settled(kind, claim.work.ref, claim.id) for kind in ("work_failed", "defect")]
         services.commit(mended)
     return "done"
+
+
+def _seen(claim: Claim, kind: str, problem: str, now: datetime) -> list[Change]:
+    if claim.work.kind == attention.ALERT:
+        # an alert that fails must not ask for alerts: it is tried again, and the list stands
+        return []
+    return attention.raised(kind, claim.work.ref, now, f"{claim.work.kind}:{problem}", claim.id)
 
 
 def _end(services: Services, changes: Sequence[Change], ran: Ran) -> Ran:

@@ -38,7 +38,7 @@ def caller_of(request: flask.Request, services: Container, who: str) -> Caller:
         return _platform(request, services)
     sent = request.headers.get("Authorization")
     if who == "operator":
-        return _operator(request, sent, services)
+        return _operator(sent, services)
     if sent is None and who == "anyone":
         return ANYONE
     if not _matches(_bearer(sent), services.website_keys):
@@ -46,13 +46,12 @@ def caller_of(request: flask.Request, services: Container, who: str) -> Caller:
     return Caller("website")
 
 
-def _operator(request: flask.Request, sent: str | None, services: Container) -> Caller:
-    if not _matches(_bearer(sent), [services.operator_token]):
-        raise Unauthenticated("send the operator's token as a bearer", "Authorization")
-    name = request.headers.get("X-Operator") or services.operators[0]
-    if name not in services.operators:
-        raise Unauthenticated("is not one of the operators", "X-Operator")
-    return Caller("operator", name)
+def _operator(sent: str | None, services: Container) -> Caller:
+    # every token is compared, whichever matches
+    found = [name for name, token in services.operator_tokens if _matches(_bearer(sent), [token])]
+    if not found:
+        raise Unauthenticated("send an operator's token as a bearer", "Authorization")
+    return Caller("operator", found[0])
 
 
 def _platform(request: flask.Request, services: Container) -> Caller:

@@ -6,6 +6,7 @@ a load balancer and the local server do not. Failures become RFC 9457 problems h
 
 from __future__ import annotations
 
+import threading
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, Literal, NamedTuple, TypeVar, get_origin
@@ -27,6 +28,7 @@ FORM = "application/x-www-form-urlencoded"
 MOST_BYTES = 64 * 1024
 MOST_DRAINED = 64 * 1024 * 1024
 B = TypeVar("B")
+_compiling = threading.Lock()
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -43,7 +45,6 @@ class Route(NamedTuple):
     body: Any
     status: int
     who: Who
-    browser: bool
     form: bool
     most_bytes: int
 
@@ -86,10 +87,11 @@ def wants_page(request: flask.Request) -> bool:
 
 
 class Edge:
-    """One deployed function's routes; calling it answers a request."""
+    """One deployed function's routes; calling it answers a request. `browser`: the website's pages may call it (CORS)."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, browser: bool = False) -> None:
         self.name = name
+        self.browser = browser
         self.routes: list[Route] = []
         self._adapter: MapAdapter | None = None
 
@@ -102,14 +104,13 @@ class Edge:
         body: Any = None,
         status: int = 200,
         who: Who = "anyone",
-        browser: bool = False,
         form: bool = False,
         most_bytes: int = MOST_BYTES,
     ) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
         """Add a call. Paths are werkzeug rules without the edge's own name; `/` is the edge itself."""
 
         def add(handler: Callable[..., Answer]) -> Callable[..., Answer]:
-            self.routes.append(Route(method, path, handler, summary, body, status, who, browser, form, most_bytes))
+            self.routes.append(Route(method, path, handler, summary, body, status, who, form, most_bytes))
             return handler
 
         return add
@@ -118,7 +119,7 @@ class Edge:
         """Answer one request; never raises, and never shows an exception's text."""
         services = container_of(flask.current_app)
         try:
-            if request.method == "OPTIONS":
+            if request.method == "OPTIONS" and self.browser:
                 return preflight(request, services.website_origins)
             route, values = self._match(request)
             answer = self._run(route, values, request, services)
@@ -133,7 +134,7 @@ class Edge:
             log.event("crashed", self.name, code=type(error).__name__, frames=_frames(error))
             answer = problem_answer(_Broken("this failed on our side and was reported"), wants_page(request), services)
         origin = request.headers.get("Origin")
-        if origin is not None:
+        if origin is not None and self.browser:
             answer.headers.extend(cors_headers(origin, services.website_origins))
         return answer
 
@@ -147,15 +148,22 @@ class Edge:
         return json_answer(route.handler(Call(request, services, values, caller, body)), route.status)
 
     def _match(self, request: flask.Request) -> tuple[Route, Mapping[str, str]]:
-        if self._adapter is None:
-            rules = [Rule(route.path, methods=[route.method], endpoint=route) for route in self.routes]
-            self._adapter = Map(rules, strict_slashes=False, merge_slashes=False).bind("")
         try:
-            return self._adapter.match(self._own_path(request.path), request.method)
+            return self._bound().match(self._own_path(request.path), request.method)
         except MethodNotAllowed as error:
             raise _MethodRefused(", ".join(error.valid_methods or ())) from None
         except NotFound:
             raise Missing("there is nothing at this address") from None
+
+    def _bound(self) -> MapAdapter:
+        if self._adapter is None:
+            # one at a time: Python 3.11 fails when two threads compile rules at once
+            with _compiling:
+                rules = [Rule(route.path, methods=[route.method], endpoint=route) for route in self.routes]
+                rule_map = Map(rules, strict_slashes=False, merge_slashes=False)
+                rule_map.update()
+                self._adapter = rule_map.bind("")
+        return self._adapter
 
     def _own_path(self, path: str) -> str:
         prefix = f"/{self.name}"

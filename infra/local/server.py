@@ -108,7 +108,7 @@ def _server(settings: Settings, sandbox: Sandbox) -> Any:
 
 def _check(container: Container) -> None:
     """Refuse to start on a wrong setting; publish our sample policy on an empty stack."""
-    _ = (container.company, container.website_data, container.website_keys, container.operator_token)
+    _ = (container.company, container.website_data, container.website_keys, container.operator_tokens)
     if container.store.get(InForce, IN_FORCE) is None:
         publish(container, Draft(text=SAMPLE_POLICY.read_text(), summary="The sample policy"), by="set-up")
 

@@ -164,8 +164,9 @@ _SELECT = {kind: f'SELECT id, version, body FROM "{kind.collection}" WHERE id = 
 _INSERT = {kind: f'INSERT INTO "{kind.collection}" (version, id, body) VALUES (?, ?, ?)' for kind in RECORDS}  # noqa: S608
 _UPSERT = {kind: f'INSERT OR REPLACE INTO "{kind.collection}" (version, id, body) VALUES (?, ?, ?)' for kind in RECORDS}  # noqa: S608
 _UPDATE = {
-    kind: f'UPDATE "{kind.collection}" SET version = ?, body = ? WHERE id = ? AND version = ?' for kind in RECORDS
-}  # noqa: S608
+    kind: f'UPDATE "{kind.collection}" SET version = ?, body = ? WHERE id = ? AND version = ?'  # noqa: S608
+    for kind in RECORDS
+}
 _DELETE = {kind: f'DELETE FROM "{kind.collection}" WHERE id = ?' for kind in RECORDS}  # noqa: S608
 _DELETE_UNCHANGED = {kind: f'DELETE FROM "{kind.collection}" WHERE id = ? AND version = ?' for kind in RECORDS}  # noqa: S608
 

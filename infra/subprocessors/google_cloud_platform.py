@@ -42,6 +42,7 @@ class GoogleCloudPlatformConnector:
             held = erasure.held()
             keeps = persist(lambda _: erasure.put_on_record(held))
             # ours before the website's: the tombstone remembers how much was found there
+            own_records.erase_pendings(self._store, self._vault, person.addresses)
             found = self._erase_own(person, website_erasure.counts(held, keeps), now)
             erasure.remove(held, keeps)
             erasure.read_back(keeps)

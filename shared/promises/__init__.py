@@ -20,7 +20,12 @@ PROMISES: tuple[Promise, ...] = (
     Promise("§4", "Deletion within 14 days of verification", ("erasure", "people", "subjects"), ("work", "subjects")),
     Promise("§4", "Nobody's deadline passes unseen", ("deadlines", "alerts"), ("deadlines", "sweep")),
     Promise("§4", "What is kept has a ground and an end", ("retention",), ("retention",)),
-    Promise("§5.1", "Ask by form; proof by mailbox; follow it; read what was done", ("requests", "mails", "statement"), ("requests",)),
+    Promise(
+        "§5.1",
+        "Ask by form; proof by mailbox; follow it; read what was done",
+        ("requests", "mails", "statement"),
+        ("requests",),
+    ),
     Promise("§5.1", "A person answers where software cannot", ("operators",), ("operator",)),
     Promise("§7", "Evidence that anybody can check", ("statement",), ("site",)),
     Promise("§8", "A version, once published, never changes", ("policy",), ("policy",)),

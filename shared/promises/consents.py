@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any, Literal
 
 import msgspec
@@ -105,10 +104,17 @@ def capture(
     A new device costs no read. Raises BadInput (forged notice, unknown purpose, malformed identifier), Stale (an older
     notice, an address that is not this user's, a key used for something else), TooMany.
     """
-    taken = _checked(services, published, said, server=server, key=key)
+    repeat = _repeat_of(services, said, key, server=server)
+    try:
+        taken = _checked(services, published, said, repeat, server=server)
+    except Stale:
+        # the policy may have changed since the first call: its repeat still gets the same answer
+        if earlier := _repeated(services, repeat):
+            return earlier
+        raise
 
     def attempt(look: bool) -> dict[str, Any]:
-        if look and (earlier := _repeated(services, taken)):
+        if look and (earlier := _repeated(services, repeat)):
             return earlier
         services.commit(_changes(services, taken, look=look))
         return taken.answer
@@ -116,13 +122,15 @@ def capture(
     return persist(attempt)
 
 
-def _checked(services: Services, published: Published, said: Decided, *, server: bool, key: str | None) -> Capture:
+def _checked(
+    services: Services, published: Published, said: Decided, repeat: tuple[str, str] | None, *, server: bool
+) -> Capture:
     who = _identified(said.subject, server=server)
-    email = identity.address(said.subject.email, "subject.email") if said.subject.email else None
+    email = identity.address(said.subject.email, "subject.email") if said.subject.email is not None else None
     locale = identity.locale(said.locale)
     shown = notice.opened(services.vault, said.notice, published)
     asked = _asked(published, shown.purposes, said.decisions)
-    pending = [] if server else [name for name, yes in said.decisions.items() if yes and _waits(asked[name], who)]
+    pending = [] if who.user_id else [name for name, yes in said.decisions.items() if yes and _waits(asked[name], who)]
     now, receipt = services.clock.now(), new_id()
     claims = _receipt(services, published, said, shown, locale, now, receipt, pending)
     return Capture(
@@ -139,7 +147,7 @@ def _checked(services: Services, published: Published, said: Decided, *, server:
         receipt=receipt,
         jws=services.vault.sign(claims),
         answer=_answer(services, published, said.decisions, pending, asked, now, receipt),
-        repeat=_repeat_of(services, said, key, server=server),
+        repeat=repeat,
     )
 
 
@@ -234,14 +242,17 @@ def _repeat_of(services: Services, said: Decided, key: str | None, *, server: bo
         return None
     if not 1 <= len(key) <= 255:
         raise BadInput("1 to 255 characters", "Idempotency-Key")
-    caller = "server" if server else "browser"
-    return services.vault.keyed("idempotency", f"consents|{caller}|{key}"), sha256(canonical(said)).hexdigest()
+    who = said.subject
+    caller = f"{'server' if server else 'browser'}|{who.device_id}|{who.user_id}|{who.email}"
+    # keyed, both: a plain digest of a body with an address in it could be guessed
+    asked = services.vault.keyed("idempotency-body", canonical(said).decode())
+    return services.vault.keyed("idempotency", f"consents|{caller}|{key}"), asked
 
 
-def _repeated(services: Services, taken: Capture) -> dict[str, Any] | None:
-    if taken.repeat is None:
+def _repeated(services: Services, repeat: tuple[str, str] | None) -> dict[str, Any] | None:
+    if repeat is None:
         return None
-    key, asked = taken.repeat
+    key, asked = repeat
     earlier = services.store.get(Idempotency, key)
     if earlier is None:
         return None
@@ -357,27 +368,33 @@ def _stops(services: Services, taken: Capture, email: str) -> list[Change]:
 def _by_mail(services: Services, taken: Capture, device: str | None, *, look: bool) -> list[Change]:
     """Add what an address from a browser may do: stop mail at once, and ask the mailbox about a yes."""
     email = taken.email or ""
-    changes = _stops(services, taken, email)
-    if taken.pending:
+    changes = [*_stops(services, taken, email), throttle.place(services, email, taken.at, look=look)]
+    if taken.pending or device is None:
         token = new_token()
         pending_id = token_hash(token)
-        place = f"pendings/{pending_id}"
-        waiting = Pending(
-            purposes=list(taken.pending),
-            receipt=taken.receipt,
-            policy=taken.published.version,
-            device=device,
-            created_at=taken.at,
-            expires_at=taken.at + CONFIRM_WITHIN,
-            head=_evidence(services, taken, device)[1],
-            sealed=services.vault.seal(place, {"email": email, "token": token, "locale": taken.locale}),
-        )
-        changes += [
-            Create(pending_id, waiting),
-            work.item(MAIL, pending_id, taken.at),
-            throttle.place(services, email, taken.at, look=look),
-        ]
+        changes.append(Create(pending_id, _pending(services, taken, email, device, pending_id, token)))
+        changes += [work.item(MAIL, pending_id, taken.at)] if taken.pending else []
     return changes
+
+
+def _pending(
+    services: Services, taken: Capture, email: str, device: str | None, pending_id: str, token: str
+) -> Pending:
+    # a plain no that belongs to nobody has nothing to confirm; this only gives its receipt an end
+    kept = taken.at + CONFIRM_WITHIN if taken.pending else plus(taken.at, services.company.evidence_kept_for)
+    place = f"pendings/{pending_id}"
+    opened = {"email": email, "token": token, "locale": taken.locale}
+    return Pending(
+        address=identity.alias(services.vault, "email", email),
+        purposes=list(taken.pending),
+        receipt=taken.receipt,
+        policy=taken.published.version,
+        device=device,
+        created_at=taken.at,
+        expires_at=kept,
+        head=_evidence(services, taken, device)[1],
+        sealed=services.vault.seal(place, opened) if taken.pending else None,
+    )
 
 
 # --- the mailbox answers ---------------------------------------------------------------------------------------------
@@ -395,7 +412,7 @@ class Waiting:
 def waiting(services: Services, published: Published, token: str) -> Waiting:
     """Return what a mailed token confirms. Raises BadInput (unknown), Stale (expired)."""
     stored = services.store.get(Pending, token_hash(token))
-    if stored is None:
+    if stored is None or not stored.record.purposes:
         raise BadInput("this link was not made here, or expired", "t")
     if stored.record.confirmed_at is None and services.clock.now() > stored.record.expires_at:
         raise Stale("this link has expired; decide again on the website", "t")
@@ -438,9 +455,10 @@ def _confirmation(services: Services, found: Waiting) -> list[Change]:
         for purpose in found.purposes
     }
     ref, changes = _mailbox(services, email, granted, now)
-    entry, head = ledger.append(
-        services.vault, record.head, record.receipt, now, "consent.confirmed", {"purposes": list(granted)}, subject=ref
-    )
+    # where a device decided too, the mailbox's word is a stream of its own: erasing one leaves the other's evidence
+    stream, before = (f"{record.receipt}m", None) if record.device else (record.receipt, record.head)
+    facts = {"purposes": list(granted)}
+    entry, head = ledger.append(services.vault, before, stream, now, "consent.confirmed", facts, subject=ref)
     after = msgspec.structs.replace(
         record, confirmed_at=now, sealed=None, head=head, expires_at=now + ANSWERED_AGAIN_FOR
     )
@@ -554,7 +572,8 @@ def _reason(published: Published, name: str, decision: Decision | None, now: dat
 
 def receipt(services: Services, receipt_id: str) -> dict[str, Any]:
     """Return a receipt with its signature, to whoever holds its id. Raises Missing."""
-    entries = [stored.record for stored in ledger.stream_of(services.store, receipt_id)] if receipt_id.isalnum() else []
+    streams = (receipt_id, f"{receipt_id}m") if receipt_id.isalnum() else ()
+    entries = [stored.record for stream in streams for stored in ledger.stream_of(services.store, stream)]
     if not entries or entries[0].kind != "consent":
         raise Missing("there is no such receipt")
     return {"receipt": _claims(entries[0]), "jws": entries[0].facts["jws"], "events": _events(entries)}

@@ -16,10 +16,12 @@ from shared import attention, identity, work
 from shared.annex import MAILER, OURS
 from shared.case import Case
 from shared.failures import NeverRetry, TryAgain
+from shared.identity import Identifiers
 from shared.ports import Part, Services
 from shared.promises import people
 from shared.promises.people import Found
 from shared.records import (
+    REQUESTS_OF_ADDRESS,
     RETAINED_OF_REQUEST,
     Account,
     Outcome,
@@ -30,7 +32,7 @@ from shared.records import (
     Suppression,
 )
 from shared.store import Delete, Put, Stored
-from shared.times import PROMISED, plus
+from shared.times import PROMISED, plus, rfc3339
 
 CHANGED_ADDRESS_COOLING_OFF = timedelta(days=5)
 CLOSING_BEFORE = timedelta(days=3)
@@ -41,6 +43,7 @@ STEP = "erasure.step"
 CLOSE = "erasure.close"
 PURGE = "erasure.purge"
 RECHECK = "erasure.recheck"
+SUPERSEDE = "erasure.supersede"
 PURGED_AT_ONCE = 100
 WORST_FIRST: tuple[str, ...] = get_args(Outcome)
 UNSETTLED = frozenset({"pending", "held", "failed"})
@@ -107,8 +110,7 @@ def verify(case: Case, found: Sequence[Found], proof: str) -> None:
         case.key("cancel", use="cancel:a1", label="a1")
         case.mail("request_verified", "a1")
         return
-    if not _joins(case, found):
-        _start(case, list(found))
+    _start(case, list(found))
 
 
 def choose(case: Case, numbers: Sequence[int]) -> None:
@@ -121,23 +123,26 @@ def choose(case: Case, numbers: Sequence[int]) -> None:
     if all(account.chosen for account in chosen):
         mailbox = people.by_address(case.services, case.envelope.addresses["a1"])
         found += [one for one in mailbox if not one.is_account]
-    if not _joins(case, found):
-        _start(case, found)
+    _start(case, found)
 
 
-def _joins(case: Case, found: Sequence[Found]) -> bool:
-    """Join an earlier open request that already covers all of these subjects; its dates stand (TRUTH §8)."""
-    covering = set.intersection(*(set(one.stored.record.restricted_by) for one in found)) if found else set()
-    for earlier_id in sorted(covering - {case.id}):
-        earlier = Case.read(case.services, earlier_id)
-        if earlier.record.open and earlier.record.right == case.record.right:
-            case.set(joined=earlier_id, open=False, chosen_at=case.now, closed_at=case.now)
-            case.set(expires_at=plus(case.now, case.services.company.evidence_kept_for))
-            case.set(promise_by=earlier.record.promise_by, begins_at=earlier.record.begins_at)
-            case.note("joined", request=earlier_id)
-            _tell(case, found, cancellable=earlier.record.begun_at is None)
-            return True
-    return False
+def _together(case: Case, refs: Iterable[str]) -> list[Case]:
+    """Return the other open erasures that cover any of these subjects."""
+    found = [one for ref in refs if (one := people.by_ref(case.services, ref))]
+    ids = {each for one in found for each in one.stored.record.restricted_by} - {case.id}
+    others = [Case.read(case.services, each) for each in sorted(ids)]
+    return [one for one in others if one.record.open and one.record.right == "erasure"]
+
+
+def _keep_dates(case: Case, found: Sequence[Found]) -> None:
+    """A second request keeps the dates of the first that covers the same subjects (TRUTH §8). It runs by itself."""
+    refs = {one.ref for one in found}
+    for first in _together(case, refs):
+        by, begins_at = first.record.promise_by, first.record.begins_at
+        if refs and refs <= set(first.record.subjects) and by and begins_at and case.record.promise_by:
+            by = min(by, case.record.promise_by)
+            case.set(promise_by=by, watch_by=min(by, case.record.watch_by), begins_at=max(begins_at, case.now))
+            case.note("joined", request=first.id, promise_by=by)
 
 
 def _start(case: Case, found: list[Found]) -> None:
@@ -157,45 +162,54 @@ def _start(case: Case, found: list[Found]) -> None:
         chosen_at=case.now,
         begins_at=begins_at,
     )
-    case.note("restricted", subjects=len(found), begins_at=begins_at)
+    _keep_dates(case, found)
+    case.note("restricted", subjects=len(found), begins_at=case.record.begins_at)
     case.also(*people.restricted(found, case.id), *silenced.values())
-    case.work(BEGIN, begins_at)
-    _tell(case, found, cancellable=True)
+    case.work(BEGIN, case.record.begins_at)
+    _tell(case, found)
 
 
-def _tell(case: Case, found: Sequence[Found], *, cancellable: bool) -> None:
-    """Mail the private link to whoever proved the mailbox, and a notice with its own cancel link to every other one."""
+def _tell(case: Case, found: Sequence[Found]) -> None:
+    """Mail the private link to whoever proved the mailbox, and a notice with its own cancel link to every other one.
+
+    A signed-in person has proved no mailbox: the link goes to the addresses the account has now.
+    """
     proven = case.envelope.addresses.get("a1")
-    others = [one for one in people.notice_addresses(case.services, list(found), case.services.clock) if one != proven]
-    told_already = bool(case.record.mails) and "cancel:a1" in case.envelope.tokens
-    for email in others:
-        label = f"a{len(case.envelope.addresses) + 1}" if proven else f"s{len(case.envelope.addresses) + 1}"
-        case.envelope.addresses[label] = email
-    for label in case.envelope.addresses:
-        if label == "a1" and told_already:
+    known = dict.fromkeys(people.notice_addresses(case.services, list(found), case.services.clock))
+    for n, email in enumerate((one for one in known if one != proven), 2):
+        case.envelope.addresses[f"a{n}"] = email
+    for label, email in case.envelope.addresses.items():
+        if f"cancel:{label}" in case.envelope.tokens:
             continue
-        if cancellable:
-            case.key("cancel", use=f"cancel:{label}", label=label)
-        # a signed-in person has proved no mailbox: the link goes to the confirmed addresses
-        case.mail("request_verified" if label == "a1" or not proven else "request_notice", label)
+        case.key("cancel", use=f"cancel:{label}", label=label)
+        opens = label == "a1" or (not proven and people.still_current(case.services, list(found), email))
+        case.mail("request_verified" if opens else "request_notice", label)
 
 
 def withdraw(case: Case) -> None:
-    """Cancel before the first step: say that the restriction ends, and lift it."""
-    case.set(status="withdrawn")
-    case.note("withdrawn")
-    for label in case.envelope.addresses:
-        case.mail("request_cancelled", label)
-    case.also(*people.released(case.services, case.record.subjects, case.id))
-    close(case)
+    """Cancel before the first step, and with it every other erasure of the same subjects that has not begun."""
+    others = [one for one in _together(case, case.record.subjects) if one.record.begun_at is None]
+    subjects = {ref for one in (case, *others) for ref in one.record.subjects}
+    case.also(*people.released(case.services, subjects, {one.id for one in (case, *others)}))
+    for one in (*others, case):
+        one.set(status="withdrawn")
+        one.note("withdrawn", by_request=case.id)
+        for label in one.envelope.addresses:
+            one.mail("request_cancelled", label)
+        close(one)
+    for one in others:
+        case.also(*one.changes())
 
 
 def close(case: Case) -> None:
     """End a request: its evidence is kept for the company's period, its suppressions of processing are lifted."""
     until = [step.until for step in case.record.steps.values() if step.outcome == "retained" and step.until]
     kept_from = max([case.now, *until])
-    case.set(open=False, closed_at=case.now, expires_at=plus(kept_from, case.services.company.evidence_kept_for))
     case.also(*people.unsilenced(case.services, case.record.suppressed, case.id))
+    expires_at = plus(kept_from, case.services.company.evidence_kept_for)
+    case.set(open=False, closed_at=case.now, expires_at=expires_at, suppressed=[])
+    case.also(*(attention.settled(kind, case.id) for kind in ("deadline_near", "accounts_not_chosen", "unanswered")))
+    case.also(*(attention.settled("step_late", case.id, name) for name in case.record.steps))
     settle(case)
 
 
@@ -205,12 +219,24 @@ def close(case: Case) -> None:
 def begin(services: Services, claim: work.Claim) -> None:
     """Take the identifiers into the envelope, plan a step for each connected subprocessor, start with our own data."""
     case = Case.read(services, claim.work.ref)
-    if case.record.status == "verified" and case.record.begun_at is None:
+    if case.record.status != "verified" or case.record.begun_at is not None:
+        services.commit([claim.done()])
+    elif _notice_is_waiting(case):
+        services.commit([claim.again(case.now + timedelta(hours=1), "notice_first")])
+    else:
         _plan(case)
         case.also(claim.done())
         case.commit()
-    else:
-        services.commit([claim.done()])
+
+
+def _notice_is_waiting(case: Case) -> bool:
+    """A cancel link that arrives after the deed is none: wait for it, but not so long that the promise breaks."""
+    chosen_at = case.record.chosen_at
+    return _has_queued(case) and chosen_at is not None and case.now < chosen_at + CHANGED_ADDRESS_COOLING_OFF
+
+
+def _has_queued(case: Case) -> bool:
+    return any(mailing.status == "queued" for mailing in case.record.mails.values())
 
 
 def _plan(case: Case) -> None:
@@ -220,18 +246,46 @@ def _plan(case: Case) -> None:
         raise NeverRetry("empty_plan")
     found = [one for ref in case.record.subjects if (one := people.by_ref(case.services, ref))]
     own, shared = people.own_and_shared(case.services, found, case.envelope.addresses.get("a1"))
-    case.envelope.known = [one.known for one in found]
+    case.envelope.known = [one.known for one in found] + _proven_alone(case, found, own)
     case.envelope.own_addresses, case.envelope.shared_addresses = own, shared
     case.set(
         status="in_progress",
         begun_at=case.now,
         steps={name: Step(at=case.now) for name in names},
         objected=people.objected(case.services, own),
+        opted_out=people.opted_out(case.services, own),
     )
     case.note("begun", steps=names, subjects=len(found))
     case.work(STEP, subprocessor=OURS)
+    case.work(SUPERSEDE)
     promise_by = case.record.promise_by or case.now + PROMISED
     case.work(CLOSE, max(promise_by - CLOSING_BEFORE, case.now))
+
+
+def _proven_alone(case: Case, found: Sequence[Found], own: Sequence[str]) -> list[Identifiers]:
+    """Return what was proved but leads to no subject of ours: the website may hold data by it all the same."""
+    user_id, email = case.envelope.user_id, case.envelope.addresses.get("a1")
+    alone = []
+    if user_id and all(one.known.user_id != user_id for one in found):
+        alone.append(Identifiers(user_id=user_id))
+    if email in own and all(email not in one.known.addresses for one in found):
+        alone.append(Identifiers(addresses=[str(email)]))
+    return alone
+
+
+def supersede(services: Services, claim: work.Claim) -> None:
+    """Close the other requests of this address that nobody confirmed: their reminders must not follow the last mail."""
+    lookup = Case.read(services, claim.work.ref).record.lookup
+    same = services.store.query(REQUESTS_OF_ADDRESS, lookup, limit=500) if lookup else []
+    waiting = [one.id for one in same if one.record.status == "unverified" and one.record.channel != "operator"]
+    for request_id in waiting:
+        other = Case.read(services, request_id)
+        other.set(status="unconfirmed", open=False, closed_at=other.now)
+        other.set(expires_at=plus(other.now, services.company.evidence_kept_for))
+        other.note("superseded", by_request=claim.work.ref)
+        other.drop_envelope()
+        other.commit()
+    services.commit([claim.done()])
 
 
 def step(services: Services, claim: work.Claim) -> None:
@@ -249,13 +303,16 @@ def step(services: Services, claim: work.Claim) -> None:
 
 
 def _mail_is_waiting(case: Case) -> bool:
-    queued = any(mailing.status == "queued" for mailing in case.record.mails.values())
     promise_by = case.record.promise_by
-    return queued and promise_by is not None and case.now < promise_by - MAIL_WAITED_FOR_BEFORE
+    return _has_queued(case) and promise_by is not None and case.now < promise_by - MAIL_WAITED_FOR_BEFORE
 
 
 def _attempt(case: Case, name: str, claim: work.Claim) -> None:
     attempts = case.record.steps[name].attempts + 1
+    if name == MAILER:
+        # nothing may reach the mail service after it was told to forget
+        for mail_id in [one for one, mailing in case.record.mails.items() if mailing.status == "queued"]:
+            case.mailing(mail_id, status="dropped", problem="too_late")
     try:
         parts = case.services.connectors[name].erase(case.person(), case.now)
     except TryAgain as trouble:
@@ -276,7 +333,7 @@ def _attempt(case: Case, name: str, claim: work.Claim) -> None:
 
 def _step(case: Case, name: str, **fields: Any) -> None:
     steps = dict(case.record.steps)
-    steps[name] = msgspec.structs.replace(steps[name], at=case.now, **fields)
+    steps[name] = msgspec.structs.replace(steps[name], **({"at": case.now} | fields))
     case.set(steps=steps)
 
 
@@ -289,12 +346,15 @@ def _settle_step(case: Case, name: str, parts: Sequence[Part], attempts: int) ->
         attempts=attempts,
         problem=None,
         until=max((part.until for part in parts if part.until), default=None),
-        ground=next((part.ground for part in parts if part.ground), None),
+        ground="; ".join(dict.fromkeys(part.ground for part in parts if part.ground)) or None,
         physically_gone_by=max((part.physically_gone_by for part in parts if part.physically_gone_by), default=None),
-        evidence={part.name: {"outcome": part.outcome, **part.evidence} for part in parts},
+        evidence={part.name: _told(part) for part in parts},
     )
     case.note("step.settled", subprocessor=name, outcome=outcome, parts=msgspec.to_builtins(parts))
-    case.also(attention.settled("step_failed", case.id, name), attention.settled("step_late", case.id, name))
+    if outcome == "failed":
+        case.also(*attention.raised("step_failed", case.id, case.now, "failed", subprocessor=name))
+    else:
+        case.also(attention.settled("step_failed", case.id, name), attention.settled("step_late", case.id, name))
     if any(part.evidence.get("objection_found") for part in parts):
         _remember_objection(case)
     if name == OURS:
@@ -302,6 +362,16 @@ def _settle_step(case: Case, name: str, parts: Sequence[Part], attempts: int) ->
         if outcome not in UNSETTLED:
             case.set(ours_done_at=case.now)
     _after(case, name)
+
+
+def _told(part: Part) -> dict[str, Any]:
+    """Return a part as the person reads it: two grounds, two dates."""
+    told: dict[str, Any] = {"outcome": part.outcome}
+    if part.ground:
+        told["ground"] = part.ground
+    if part.until:
+        told["until"] = rfc3339(part.until)
+    return told | part.evidence
 
 
 def _remember_objection(case: Case) -> None:
@@ -356,7 +426,9 @@ def _settle_status(case: Case) -> None:
 def _send_closing(case: Case) -> None:
     case.set(closing_at=case.now)
     case.note("closing")
-    for label in case.envelope.addresses:
+    # only where the private link went: a merely notified address opens nothing
+    opened = {one.to for one in case.record.mails.values() if one.template == "request_verified"}
+    for label in sorted(opened & case.envelope.addresses.keys()):
         case.mail("request_closing", label)
     if MAILER in case.record.steps:
         case.work(STEP, case.now + MAILER_AFTER, subprocessor=MAILER)
@@ -383,7 +455,7 @@ def recheck(services: Services, claim: work.Claim) -> None:
     ]
     for name in due:
         # the vendor's date has come; it offers no read-back, so this is its word and no more
-        _step(case, name, outcome="accepted")
+        _step(case, name, outcome="accepted", at=case.record.steps[name].at)
         case.note("step.settled", subprocessor=name, outcome="accepted", parts=[])
     settle(case)
     case.also(claim.done())
@@ -394,24 +466,33 @@ def purge(services: Services, claim: work.Claim) -> None:
     """Delete what law made us keep, as its dates come (work `erasure.purge`, one for a request)."""
     case = Case.read(services, claim.work.ref)
     kept = services.store.query(RETAINED_OF_REQUEST, case.id, limit=PURGED_AT_ONCE + 1)
-    due = [one for one in kept[:PURGED_AT_ONCE] if one.record.until <= case.now]
-    for stored in due:
-        _purge_one(case, stored)
-    later = kept[len(due) :]
-    if due and not later:
-        _step(case, OURS, outcome="verified", until=None, ground=None)
+    purged = [(one, _purged(case, one)) for one in kept[:PURGED_AT_ONCE] if one.record.until <= case.now]
+    left = [one for one in kept if all(one is not gone or part is None for gone, part in purged)]
+    gone_by = [part.physically_gone_by for _, part in purged if part and part.physically_gone_by]
+    if purged and not left:
+        step_at = case.record.steps[OURS].at
+        last = max(gone_by, default=None)
+        _step(case, OURS, outcome="verified", at=step_at, until=None, ground=None, physically_gone_by=last)
         case.note("step.settled", subprocessor=OURS, outcome="verified", parts=[])
         settle(case)
-    case.also(claim.again(later[0].record.until) if later else claim.done())
+    # what a person must look at first is tried again the next day
+    again = max(left[0].record.until, case.now + timedelta(days=1)) if left else None
+    case.also(claim.again(again) if again else claim.done())
     case.commit()
 
 
-def _purge_one(case: Case, stored: Stored[Retained]) -> None:
+def _purged(case: Case, stored: Stored[Retained]) -> Part | None:
+    """Delete one retained record's documents; None when a person must look first."""
     opened = case.services.vault.unseal(f"retained/{stored.id}", stored.record.sealed)
     name = stored.record.subprocessor
-    part = case.services.connectors[name].purge(cast("list[str]", opened["places"]), case.now)
+    try:
+        part = case.services.connectors[name].purge(cast("list[str]", opened["places"]), case.now)
+    except NeverRetry as failure:
+        case.also(*attention.raised("purge_failed", case.id, case.now, failure.code, stored.id))
+        return None
     case.note("retained.purged", subprocessor=name, outcome=part.outcome)
-    case.also(Delete(Retained, stored.id, stored.version))
+    case.also(Delete(Retained, stored.id, stored.version), attention.settled("purge_failed", case.id, stored.id))
+    return part
 
 
 # --- what an operator may do to a step -------------------------------------------------------------------------------
@@ -431,6 +512,4 @@ def resolve(case: Case, name: str, by: str, reason: str, evidence: str | None) -
     _step(case, name, outcome="accepted", problem=None, evidence={"by hand": {"outcome": "accepted", "by": by}})
     case.note("step.resolved", private=f"{reason}\n{evidence or ''}", subprocessor=name, by=by)
     case.also(attention.settled("step_failed", case.id, name), attention.settled("step_late", case.id, name))
-    if name == OURS:
-        case.set(ours_done_at=case.now)
     _after(case, name)

@@ -5,19 +5,20 @@ Where two operators exist, an erasure that rests on an operator's own verificati
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from shared import identity, ledger
+from shared.annex import MAILER, OURS
 from shared.case import Case
 from shared.failures import BadInput, Missing, NotYet, Stale
 from shared.ports import Services
 from shared.promises import erasure, people, requests
 from shared.promises.erasure import ENDED, UNSETTLED
-from shared.promises.statement import not_connected, view
+from shared.promises.statement import TITLE_NOT_CONNECTED, not_connected, view
 from shared.records import (
     ALL_ATTENTION,
     ALL_EVIDENCE,
@@ -29,7 +30,7 @@ from shared.records import (
     Status,
 )
 from shared.store import Stored, every, persist
-from shared.times import plus, rfc3339
+from shared.times import plus, rfc3339, whole_second
 
 PAGE = 50
 LONGEST_REASON = 4000
@@ -49,11 +50,23 @@ class Entered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An operator's act and its reason. `accounts`: which of several, when verifying."""
+    """An operator's act and its reason."""
+
+    reason: str
+
+
+class Verification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What proof was seen; and, once the accounts have been shown, which of several are meant."""
 
     reason: str
     proof: str | None = None
     accounts: list[int] | None = None
+
+
+class Resolution(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a step was settled by hand, and what shows it."""
+
+    reason: str
     evidence: str | None = None
 
 
@@ -84,7 +97,6 @@ def shown(services: Services, request_id: str) -> dict[str, Any]:
         "mails": mails,
         "problems": problems,
         "warned": record.warned,
-        "joined": record.joined,
         "second_needed_from": record.second_needed_from,
         "not_connected": not_connected(case),
     }
@@ -97,28 +109,32 @@ def enter(services: Services, said: Entered, by: str) -> dict[str, Any]:
         raise NotYet(f"{said.right} is not available yet", "right")
     if (said.email is None) == (said.user_id is None):
         raise BadInput("either email or user_id", "email")
-    now = services.clock.now()
-    if said.received_at.tzinfo is None or said.received_at > now:
+    if said.received_at.tzinfo is None or said.received_at > services.clock.now():
         raise BadInput("when it arrived, RFC 3339 with its zone, not in the future", "received_at")
-    email = identity.address(said.email) if said.email else None
-    user_id = identity.user_id(said.user_id) if said.user_id else None
-    case = requests.new_case(
-        services,
-        said.right,
-        _channel(said.channel),
-        identity.locale(said.locale),
-        said.received_at.replace(microsecond=0),
-    )
+    email = identity.address(said.email) if said.email is not None else None
+    user_id = identity.user_id(said.user_id) if said.user_id is not None else None
+    _channel(said.channel)
+
+    def attempt(_look: bool) -> dict[str, Any]:
+        case = _entered(services, said, email, user_id, by)
+        case.commit()
+        return {"request_id": case.id, "status": case.record.status}
+
+    return persist(attempt)
+
+
+def _entered(services: Services, said: Entered, email: str | None, user_id: str | None, by: str) -> Case:
+    received_at = whole_second(said.received_at)
+    case = requests.new_case(services, said.right, said.channel, identity.locale(said.locale), received_at)
     case.note("entered", private=said.on_behalf_of, by=by)
-    if email:
+    if email is not None:
         requests.take_address(case, email, None)
     else:
-        case.envelope.tokens["user_id"] = user_id or ""
-        case.set(lookup=services.vault.keyed(f"evidence:{now.year}", user_id or ""))
+        case.envelope.user_id = user_id
+        case.set(lookup=services.vault.keyed(f"evidence:{case.now.year}", user_id or ""))
     if said.proof:
-        _verified_by(case, by, said.proof, None)
-    case.commit()
-    return {"request_id": case.id, "status": case.record.status}
+        _verified_by(case, by, said.proof)
+    return case
 
 
 def _channel(raw: str) -> str:
@@ -139,24 +155,30 @@ def act(services: Services, request_id: str, decide: Callable[[Case], None]) -> 
     return persist(attempt)
 
 
-def _reason(said: Act) -> str:
+def _reason(said: Act | Verification | Resolution) -> str:
     if not 1 <= len(said.reason.strip()) <= LONGEST_REASON:
         raise BadInput(f"1 to {LONGEST_REASON} characters", "reason")
     return said.reason
 
 
-def verify(said: Act, by: str) -> Callable[[Case], None]:
-    """Verify by proof an operator has seen."""
+def verify(said: Verification, by: str) -> Callable[[Case], None]:
+    """Verify by proof an operator has seen; then, where several accounts were found, say which are meant."""
 
     def decide(case: Case) -> None:
-        if case.record.status != "unverified":
+        if case.record.status == "unverified":
+            if said.accounts:
+                raise Stale("the accounts are found by verifying; look at them, then choose", "accounts")
+            _verified_by(case, by, said.proof or _reason(said))
+        elif said.accounts:
+            case.note("accounts.by_operator", private=_reason(said), by=by)
+            requests.choose_accounts(case, said.accounts)
+        else:
             raise Stale("only a request that waits for confirmation can be verified")
-        _verified_by(case, by, said.proof or _reason(said), said.accounts)
 
     return decide
 
 
-def _verified_by(case: Case, by: str, proof: str, accounts: Sequence[int] | None) -> None:
+def _verified_by(case: Case, by: str, proof: str) -> None:
     first = case.record.second_needed_from
     if len(case.services.operators) > 1 and first in {None, by}:
         if first is None:
@@ -165,25 +187,14 @@ def _verified_by(case: Case, by: str, proof: str, accounts: Sequence[int] | None
             return
         raise Stale("a second operator must verify this too")
     case.note("verification", private=proof, by=by)
-    _resume(case)
-    found = _found(case)
-    erasure.verify(case, found, proof="operator")
-    if accounts and len(case.record.accounts) > 1:
-        erasure.choose(case, accounts)
-
-
-def _resume(case: Case) -> None:
-    """End a pause: the statutory clock stood still while the person was asked who they are (Art. 12(6))."""
-    if case.record.paused_at is not None:
-        by = case.record.statutory_by + (case.now - case.record.paused_at)
-        case.set(paused_at=None, statutory_by=by, watch_by=by)
+    requests.resume(case)
+    erasure.verify(case, _found(case), proof="operator")
 
 
 def _found(case: Case) -> list[people.Found]:
-    user_id = case.envelope.tokens.pop("user_id", None)
     case.envelope.tokens.pop("confirm", None)
-    if user_id is not None:
-        account = people.by_user(case.services, user_id)
+    if case.envelope.user_id is not None:
+        account = people.by_user(case.services, case.envelope.user_id)
         return [account] if account else []
     return people.by_address(case.services, case.envelope.addresses["a1"])
 
@@ -199,7 +210,7 @@ def deny(said: Act, by: str) -> Callable[[Case], None]:
         case.envelope.reason = said.reason
         for label in case.envelope.addresses:
             case.mail("request_denied", label)
-        case.also(*people.released(case.services, case.record.subjects, case.id))
+        case.also(*people.released(case.services, case.record.subjects, {case.id}))
         erasure.close(case)
 
     return decide
@@ -209,7 +220,7 @@ def extend(said: Act, by: str) -> Callable[[Case], None]:
     """Take two more months, with reasons told inside the first (Art. 12(3)). The promised 14 days stay."""
 
     def decide(case: Case) -> None:
-        if not case.record.open or case.record.extended_at is not None:
+        if not case.record.open or case.record.extended_at is not None or case.record.closing_at is not None:
             raise Stale("this request has ended or was extended already")
         if case.now >= case.record.statutory_by:
             raise Stale("the first month is over")
@@ -251,11 +262,13 @@ def retry(name: str, said: Act, by: str) -> Callable[[Case], None]:
     return decide
 
 
-def resolve(name: str, said: Act, by: str) -> Callable[[Case], None]:
+def resolve(name: str, said: Resolution, by: str) -> Callable[[Case], None]:
     """Settle a failed step by hand, with evidence."""
 
     def decide(case: Case) -> None:
         _failed_step(case, name)
+        if name == OURS:
+            raise Stale("our own data is gone when it was read back; mend the cause and try again")
         erasure.resolve(case, name, by, _reason(said), said.evidence)
 
     return decide
@@ -267,6 +280,8 @@ def _failed_step(case: Case, name: str) -> None:
         raise Missing("this request has no such step", "subprocessor")
     if step.outcome not in UNSETTLED:
         raise Stale(f"this step is settled: {step.outcome}")
+    if name == MAILER and case.record.closing_at is None:
+        raise Stale("the mail service is told last, after the closing mail")
 
 
 def attention_list(services: Services) -> dict[str, Any]:
@@ -279,7 +294,7 @@ def attention_list(services: Services) -> dict[str, Any]:
         one["request_id"] = one.pop("ref")
     connected, not_used = set(services.connected), services.company.not_used
     idle = [
-        {"name": one.name, "title": one.title, "note": "not connected: we sent it nothing"}
+        {"name": one.name, "title": one.title, "note": TITLE_NOT_CONNECTED}
         for one in services.annex
         if one.name not in connected and one.name not in not_used
     ]

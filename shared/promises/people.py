@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -30,7 +31,11 @@ class Found:
 
 def by_address(services: Services, email: str) -> list[Found]:
     """Return the subjects that proof of an address opens, accounts first, in a stable order."""
-    found = [one for link in identity.followed(links_of(services, email)) if (one := by_ref(services, link.ref))]
+    found = [
+        one
+        for link in identity.followed(links_of(services, email), services.clock.now())
+        if (one := by_ref(services, link.ref))
+    ]
     return sorted(found, key=lambda one: (not one.is_account, one.stored.record.created_at, one.known.user_id or ""))
 
 
@@ -58,15 +63,15 @@ def links_of(services: Services, email: str) -> list[Link]:
 def own_and_shared(services: Services, found: list[Found], asked: str | None) -> tuple[list[str], list[str]]:
     """Split the addresses into those that are these subjects' alone and those another account still uses.
 
-    An address whose link is no longer followed has become somebody else's: it is in neither.
+    An address that has become somebody else's is in neither.
     """
     refs = {one.ref for one in found}
     own: list[str] = []
     shared: list[str] = []
     for email in dict.fromkeys([*([asked] if asked else []), *(one for each in found for one in each.known.addresses)]):
         links = links_of(services, email)
-        followed = {link.ref for link in identity.followed(links)}
-        if email != asked and not followed & refs:
+        own_links = [link for link in links if link.ref in refs and not identity.taken_over(link, links)]
+        if email != asked and not own_links:
             continue
         others = [
             link for link in links if link.kind == "account" and link.ref not in refs and link.replaced_at is None
@@ -103,13 +108,13 @@ def restricted(found: list[Found], request_id: str) -> list[Change]:
     ]
 
 
-def released(services: Services, refs: list[str], request_id: str) -> list[Change]:
-    """Return the changes that lift a request's restriction where the subject still exists."""
+def released(services: Services, refs: Iterable[str], request_ids: set[str]) -> list[Change]:
+    """Return the changes that lift these requests' restrictions where the subject still exists."""
     found = [one for ref in refs if (one := by_ref(services, ref))]
     return [
         Update(one.stored, msgspec.structs.replace(one.stored.record, restricted_by=without))
         for one in found
-        if (without := [each for each in one.stored.record.restricted_by if each != request_id])
+        if (without := [each for each in one.stored.record.restricted_by if each not in request_ids])
         != one.stored.record.restricted_by
     ]
 
@@ -132,3 +137,16 @@ def objected(services: Services, addresses: list[str]) -> bool:
     ids = [identity.suppression(services.vault, email, "marketing") for email in addresses]
     found = [services.store.get(Suppression, one) for one in ids]
     return any(one is not None and one.record.reason == "objection" for one in found)
+
+
+def opted_out(services: Services, addresses: list[str]) -> bool:
+    """Tell whether the holder of any of these addresses said no to a purpose of mail; that outlives an erasure."""
+    purposes = [purpose.name for purpose in services.company.purposes if purpose.channel == "email"]
+    ids = [identity.suppression(services.vault, email, name) for email in addresses for name in purposes]
+    return any(services.store.get(Suppression, one) for one in ids)
+
+
+def still_current(services: Services, found: list[Found], email: str) -> bool:
+    """Tell whether an address is one these subjects have now, and not one they have left."""
+    refs = {one.ref for one in found}
+    return any(link.ref in refs and link.replaced_at is None for link in links_of(services, email))

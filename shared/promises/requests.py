@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from shared import attention, identity, throttle, work
 from shared.case import NO_HEAD, Case
-from shared.failures import BadInput, Missing, NotYet, Stale
+from shared.failures import BadInput, Missing, NeverRetry, NotYet, Stale, TryAgain
 from shared.ports import Services
-from shared.promises import erasure, people
-from shared.records import Key, Request, Right
+from shared.promises import erasure, mails, people
+from shared.records import Key, Mailing, Request, Right
 from shared.store import persist
 from shared.times import statutory_month
 from shared.vault import new_id, token_hash
@@ -26,10 +26,12 @@ READY: frozenset[str] = frozenset({"erasure"})
 SIGN_IN_IS_RECENT = timedelta(hours=1)
 CLOCKS_DIFFER_BY = timedelta(minutes=5)
 LONGEST_DETAILS = 4000
-REMINDERS = (timedelta(days=7), timedelta(days=14))
+REMINDERS = 2
+REMINDED_EVERY = timedelta(days=7)
+SHORTEST_TO_CONFIRM = timedelta(days=7)
 ANSWERED_BEFORE = timedelta(days=3)
 REMIND = "request.remind"
-T = TypeVar("T")
+TRIED_FOR = timedelta(days=14)
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,13 +109,10 @@ def take_address(case: Case, email: str, details: str | None) -> None:
     case.envelope.addresses["a1"] = email
     case.envelope.details = details
     case.set(lookup=case.services.vault.keyed(f"evidence:{case.now.year}", email))
-    case.key("confirm", use="confirm", until=unconfirmed_at(case.record))
+    # one that arrived by post weeks ago still gets its week to confirm
+    until = max(case.record.statutory_by - ANSWERED_BEFORE, case.now + SHORTEST_TO_CONFIRM)
+    case.key("confirm", use="confirm", until=until)
     case.mail("request_confirm", "a1")
-
-
-def unconfirmed_at(record: Request) -> datetime:
-    """Return when a request nobody confirmed is answered: before the statutory month ends."""
-    return record.statutory_by - ANSWERED_BEFORE
 
 
 def _open_verified(services: Services, asked: Asked, *, server: bool) -> dict[str, Any]:
@@ -127,7 +126,7 @@ def _open_verified(services: Services, asked: Asked, *, server: bool) -> dict[st
         locale = identity.locale(asked.locale)
         case = new_case(services, asked.right, "server", locale, services.clock.now())
         case.set(lookup=services.vault.keyed(f"evidence:{case.now.year}", user_id))
-        case.envelope.details = asked.details
+        case.envelope.details, case.envelope.user_id = asked.details, user_id
         erasure.verify(case, [found] if found else [], proof="signed in at the website")
         case.commit()
         return {"request_id": case.id, "status": case.record.status}
@@ -184,6 +183,7 @@ def confirm(services: Services, request_id: str, token: str | None) -> dict[str,
     def attempt(_look: bool) -> dict[str, Any]:
         case, key = with_token(services, request_id, token, "confirm")
         refuse_confirm(case, key)
+        resume(case)
         used = msgspec.structs.replace(key, used_at=case.now)
         case.set(keys=case.record.keys | {token_hash(token or ""): used})
         case.envelope.tokens.pop("confirm", None)
@@ -200,8 +200,16 @@ def refuse_confirm(case: Case, key: Key) -> None:
     """Refuse a token that was used or came too late."""
     if key.used_at is not None or case.record.verified_at is not None:
         raise Stale("this request is confirmed already; your private link is in the mail we sent then", "t")
-    if case.record.status != "unverified" or (key.expires_at and case.now >= key.expires_at):
+    expired = key.expires_at is not None and case.now >= key.expires_at and case.record.paused_at is None
+    if case.record.status != "unverified" or expired:
         raise Stale("this link has expired; you can make a new request at any time, free of charge", "t")
+
+
+def resume(case: Case) -> None:
+    """End a pause: the statutory clock stood still while the person was asked who they are (Art. 12(6))."""
+    if case.record.paused_at is not None:
+        by = case.record.statutory_by + (case.now - case.record.paused_at)
+        case.set(paused_at=None, statutory_by=by, watch_by=by)
 
 
 def confirmed_answer(case: Case, view: str) -> dict[str, Any]:
@@ -229,28 +237,34 @@ def choose(services: Services, request_id: str, key: str | None, numbers: Sequen
 
     def attempt(_look: bool) -> Case:
         case = with_key(services, request_id, key)
-        wanted = sorted(set(numbers))
-        offered = [account.n for account in case.record.accounts]
-        if not wanted or any(n not in offered for n in wanted):
-            raise BadInput(f"one or more of {', '.join(map(str, offered)) or 'none'}", "accounts")
-        if case.record.chosen_at is not None:
-            if wanted != [account.n for account in case.record.accounts if account.chosen]:
-                raise Stale("the accounts were chosen already", "accounts")
-            return case
-        if case.record.status != "verified":
-            raise Stale("this request is closed", "accounts")
-        erasure.choose(case, wanted)
-        case.commit()
+        if choose_accounts(case, numbers):
+            case.commit()
         return case
 
     return persist(attempt)
 
 
-def cancel(services: Services, open_case: Callable[[], Case]) -> Case:
+def choose_accounts(case: Case, numbers: Sequence[int]) -> bool:
+    """Decide which accounts are meant; False when just these were chosen before. Raises BadInput, Stale."""
+    wanted = sorted(set(numbers))
+    offered = [account.n for account in case.record.accounts]
+    if not wanted or any(n not in offered for n in wanted):
+        raise BadInput(f"one or more of {', '.join(map(str, offered)) or 'none'}", "accounts")
+    if case.record.chosen_at is not None:
+        if wanted != [account.n for account in case.record.accounts if account.chosen]:
+            raise Stale("the accounts were chosen already", "accounts")
+        return False
+    if case.record.status != "verified":
+        raise Stale("this request is closed", "accounts")
+    erasure.choose(case, wanted)
+    return True
+
+
+def cancel(open_case: Callable[[], Case]) -> Case:
     """Cancel until the first step. Cancelling again answers the same. Raises Stale once it has begun."""
 
     def attempt(_look: bool) -> Case:
-        case = _leading(services, open_case())
+        case = open_case()
         if case.record.status == "withdrawn":
             return case
         refuse_cancel(case)
@@ -267,40 +281,39 @@ def refuse_cancel(case: Case) -> None:
         raise Stale("the first step has begun; this can no longer be cancelled")
 
 
-def _leading(services: Services, case: Case) -> Case:
-    """Follow a request that joined an earlier one."""
-    return Case.read(services, case.record.joined) if case.record.joined else case
-
-
-def leading(services: Services, case: Case) -> Case:
-    """Return the request whose dates and steps are shown: the first one, where this one joined it."""
-    return _leading(services, case)
-
-
 # --- nobody confirmed ------------------------------------------------------------------------------------------------
 
 
 def remind(services: Services, claim: work.Claim) -> None:
     """Remind twice, then, before the month ends, answer with reasons (work `request.remind`)."""
     case = Case.read(services, claim.work.ref)
-    if case.record.status == "unverified" and case.has_envelope:
-        n = int(claim.work.args["n"])
-        if n <= len(REMINDERS):
-            case.mail("request_reminder", "a1")
-            case.note("reminded", n=n)
-            next_reminder(case, n + 1)
-        else:
-            _unconfirmed(case)
+    if case.record.status != "unverified" or not case.has_envelope:
+        services.commit([claim.done()])
+    elif case.record.paused_at is not None:
+        services.commit([claim.again(case.now + timedelta(days=1))])
+    else:
+        _remind(case, int(claim.work.args["n"]))
         case.also(claim.done())
         case.commit()
-    else:
-        services.commit([claim.done()])
+
+
+def _remind(case: Case, n: int) -> None:
+    if n > REMINDERS:
+        _unconfirmed(case)
+        return
+    case.mail("request_reminder", "a1")
+    case.note("reminded", n=n)
+    next_reminder(case, n + 1)
 
 
 def next_reminder(case: Case, n: int) -> None:
-    """Ask for the next reminder, or the answer that closes the request."""
-    at = case.record.received_at + REMINDERS[n - 1] if n <= len(REMINDERS) else unconfirmed_at(case.record)
-    case.work(REMIND, max(at, case.now), n=str(n))
+    """Ask for the next reminder, or for the answer that closes the request when its link ends."""
+    ends = next(key.expires_at for key in case.record.keys.values() if key.opens == "confirm") or case.now
+    at = case.now + REMINDED_EVERY
+    if n > REMINDERS or at >= ends:
+        case.work(REMIND, max(ends, case.now), n=str(REMINDERS + 1))
+    else:
+        case.work(REMIND, at, n=str(n))
 
 
 def _unconfirmed(case: Case) -> None:
@@ -316,32 +329,51 @@ def send_mail(services: Services, claim: work.Claim) -> None:
     case = Case.read(services, claim.work.ref)
     mail_id = claim.work.args["mail"]
     mailing = case.record.mails[mail_id]
-    if mailing.status == "queued":
+    if mailing.status == "queued" and _is_needed(case, mailing):
         _post(case, mail_id, claim)
-    case.also(claim.done())
+    else:
+        if mailing.status == "queued":
+            case.mailing(mail_id, status="dropped", problem="no_longer_needed")
+        case.also(claim.done())
+    if mailing.template == "request_confirm" and case.record.status == "unverified" and claim.work.attempts == 1:
+        next_reminder(case, 1)
+    erasure.settle(case)
     case.commit()
 
 
-def _post(case: Case, mail_id: str, claim: work.Claim) -> None:
-    from shared.failures import NeverRetry
-    from shared.promises import mails
+def _is_needed(case: Case, mailing: Mailing) -> bool:
+    """A mail that waited out an outage may have been overtaken by what it speaks of."""
+    needed_in = {
+        "request_confirm": {"unverified"},
+        "request_reminder": {"unverified"},
+        "request_verified": {"verified", "in_progress"},
+        "request_notice": {"verified", "in_progress"},
+    }
+    return case.has_envelope and case.record.status in needed_in.get(mailing.template, {case.record.status})
 
-    mailing = case.record.mails[mail_id]
-    asks = mailing.template in {"request_confirm", "request_reminder"}
-    if not case.has_envelope or (asks and case.record.status != "unverified"):
-        case.mailing(mail_id, status="dropped", problem="no_longer_needed")
+
+def _post(case: Case, mail_id: str, claim: work.Claim) -> None:
+    mailing, attempts = case.record.mails[mail_id], claim.work.attempts
+    words = mails.words(case, mailing.template, mailing.to)
+    to = case.envelope.addresses[mailing.to]
+    try:
+        sent = case.services.postman.post(mailing.template, to, case.record.locale, words, claim.id)
+    except NeverRetry as failure:
+        _refused(case, mail_id, failure.code, claim)
+    except TryAgain as trouble:
+        later = case.now + work.backoff(attempts, trouble.after_seconds)
+        case.mailing(mail_id, problem=trouble.code, attempts=attempts)
+        case.also(claim.again(later, trouble.code))
     else:
-        try:
-            to = case.envelope.addresses[mailing.to]
-            words = mails.words(case, mailing.template, mailing.to)
-            sent = case.services.postman.post(mailing.template, to, case.record.locale, words, claim.id)
-        except NeverRetry as failure:
-            case.mailing(mail_id, status="failed", problem=failure.code, attempts=claim.work.attempts)
-            case.note("mail.failed", mail=mail_id, template=mailing.template, problem=failure.code)
-            case.also(*attention.raised("mail_failed", case.id, case.now, failure.code, mail_id))
-        else:
-            case.mailing(mail_id, status="sent", evidence=sent, attempts=claim.work.attempts)
-            case.note("mail.accepted", mail=mail_id, template=mailing.template, message=sent)
-    if mailing.template == "request_confirm" and case.record.status == "unverified":
-        next_reminder(case, 1)
-    erasure.settle(case)
+        case.mailing(mail_id, status="sent", evidence=sent, problem=None, attempts=attempts)
+        case.note("mail.accepted", mail=mail_id, template=mailing.template, message=sent)
+        case.also(claim.done(), attention.settled("mail_failed", case.id, mail_id))
+
+
+def _refused(case: Case, mail_id: str, problem: str, claim: work.Claim) -> None:
+    """A key that is being changed refuses for an hour: a person is told, and it is tried for two weeks."""
+    over = case.now >= claim.work.created_at + TRIED_FOR
+    case.mailing(mail_id, status="failed" if over else "queued", problem=problem, attempts=claim.work.attempts)
+    case.note("mail.refused", mail=mail_id, problem=problem, given_up=over)
+    case.also(*attention.raised("mail_failed", case.id, case.now, problem, mail_id))
+    case.also(claim.done() if over else claim.again(case.now + work.LONGEST_BACKOFF, problem))

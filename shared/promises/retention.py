@@ -9,7 +9,7 @@ from shared.identity import Identifiers
 from shared.own_records import evidence_of
 from shared.ports import Services
 from shared.records import EXPIRED, RETAINED_OF_REQUEST, Alias, LedgerEntry, Pending, Request, Subject
-from shared.store import MOST_CHANGES, Change, Conflict, Delete, Stored
+from shared.store import MOST_CHANGES, Change, Conflict, Delete, Stored, every
 
 
 def expire(services: Services) -> dict[str, int]:
@@ -20,22 +20,20 @@ def expire(services: Services) -> dict[str, int]:
     now = services.clock.now()
     removed: dict[str, int] = {}
     for query in EXPIRED:
-        while page := services.store.query(query, at_most=now):
-            gone = sum(_remove(services, stored) for stored in page)
-            removed[query.kind.collection] = removed.get(query.kind.collection, 0) + gone
-            if not gone:
-                break
+        gone = sum(_remove(services, stored) for stored in every(services.store, query, at_most=now))
+        removed |= {query.kind.collection: gone} if gone else {}
     services.store.compact()
     return removed
 
 
 def _remove(services: Services, stored: Stored[Any]) -> int:
+    batches = _batches(_removal(services, stored))
     try:
-        for batch in _batches(_removal(services, stored)):
+        for batch in batches:
             services.store.commit(batch)
     except Conflict:
         return 0
-    return 1
+    return int(bool(batches))
 
 
 def _batches(changes: list[Change]) -> list[list[Change]]:

@@ -18,11 +18,11 @@ from shared.times import rfc3339
 TITLE_NOT_CONNECTED = "not connected: we sent it nothing"
 
 
-def view(case: Case, shown_id: str | None = None) -> dict[str, Any]:
+def view(case: Case) -> dict[str, Any]:
     """Return a request as API.md shapes it."""
     record = case.record
     shape: dict[str, Any] = {
-        "request_id": shown_id or case.id,
+        "request_id": case.id,
         "right": record.right,
         "status": status_of(record, case.now),
         "received_at": rfc3339(record.received_at),
@@ -79,7 +79,9 @@ def _step(name: str, step: Step) -> dict[str, Any]:
 
 def not_connected(case: Case) -> list[dict[str, str]]:
     """Return the subprocessors of the annex that get no step, each with why."""
-    connected, not_used = set(case.services.connected), case.services.company.not_used
+    # of what was planned then, not of what is connected today
+    connected = set(case.record.steps) or set(case.services.connected)
+    not_used = case.services.company.not_used
     return [
         {
             "name": one.name,
@@ -91,9 +93,9 @@ def not_connected(case: Case) -> list[dict[str, str]]:
     ]
 
 
-def statement(case: Case, shown_id: str | None = None) -> dict[str, Any]:
+def statement(case: Case) -> dict[str, Any]:
     """Return the statement of what was done, line by line, with its signature."""
-    shape = view(case, shown_id)
+    shape = view(case)
     shape["lines"] = [
         line | {"title": words.recipient(line["subprocessor"]), "words": words.outcome(line, case.record.right)}
         for line in shape.pop("steps")
@@ -131,12 +133,24 @@ def survives(case: Case) -> list[dict[str, Any]]:
                 "until": None,
             }
         )
-    items += [
-        {"what": f"records kept at {name}", "why": step.ground, "until": rfc3339(step.until) if step.until else None}
-        for name, step in record.steps.items()
-        if step.outcome == "retained"
-    ]
+    if record.opted_out:
+        items.append(
+            {
+                "what": "a keyed code of the address",
+                "why": "because of a no to mail that was said here, until that address opts in again",
+                "until": None,
+            }
+        )
+    items += [_retained(name, part) for name, step in record.steps.items() for part in _parts(step)]
     return items
+
+
+def _parts(step: Step) -> list[dict[str, Any]]:
+    return [part for part in (step.evidence or {}).values() if part.get("outcome") == "retained"]
+
+
+def _retained(name: str, part: dict[str, Any]) -> dict[str, Any]:
+    return {"what": f"records kept at {words.recipient(name)}", "why": part.get("ground"), "until": part.get("until")}
 
 
 def lines_for_mail(case: Case) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ import msgspec
 from infra.local.server import Sandbox
 from tests.bench.load import Failed, fresh
 from tests.bench.serving import Call
-from tests.bench.stage import Stage, with_mail_due
+from tests.bench.stage import FRESH, SECRETS, Stage, with_mail_due
 
 HELLO = "hello"
 HELLOS_A_ROUND = 3
@@ -32,7 +32,6 @@ print(json.dumps([answer.status_code, sorted(sys.modules)]))
 class Opening(msgspec.Struct, frozen=True):
     """What first calls are made of."""
 
-    secrets: Mapping[str, str]
     consent: bytes
     due: list[str]
 
@@ -52,12 +51,12 @@ def _post(body: bytes, **headers: str) -> Call:
     return Call("POST", "/", body, {"Content-Type": "application/json"} | headers)
 
 
-def _internal(opening: Opening, body: bytes = b"") -> Call:
-    return _post(body, **{"X-Pledge-Internal": opening.secrets["internal-secret"]})
+def _internal(_opening: Opening, body: bytes = b"") -> Call:
+    return _post(body, **{"X-Pledge-Internal": SECRETS["INTERNAL_SECRET"]})
 
 
-def _bearer(opening: Opening, file: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {opening.secrets[file]}"}
+def _bearer(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {SECRETS[secret]}"}
 
 
 def _mail(opening: Opening) -> Call:
@@ -65,18 +64,18 @@ def _mail(opening: Opening) -> Call:
     return _internal(opening, _json({"id": opening.due.pop()}))
 
 
-def _account(opening: Opening) -> Call:
+def _account(_opening: Opening) -> Call:
     said = {"user_id": fresh(), "email": f"{fresh()}1@people.example", "email_verified": True}
-    return _post(_json(said), **_bearer(opening, "website-key"))
+    return _post(_json(said), **_bearer("WEBSITE_KEYS"))
 
 
 FIRST_CALLS: Mapping[str, Callable[[Opening], Call]] = {
     HELLO: lambda _: _post(b"{}"),
     "policy": lambda _: Call("GET", "/notice?purposes=analytics,ads"),
-    "consents": lambda opening: _post(opening.consent.replace(b"<fresh>", fresh().encode())),
+    "consents": lambda opening: _post(opening.consent.replace(FRESH.encode(), fresh().encode())),
     "requests": lambda _: _post(_json({"email": f"{fresh()}1@people.example", "right": "erasure"})),
     "subjects": _account,
-    "operator": lambda opening: Call("GET", "/requests", headers=_bearer(opening, "operator-token")),
+    "operator": lambda _: Call("GET", "/requests", headers=_bearer("OPERATOR_TOKEN")),
     "site": lambda _: Call("GET", "/.well-known/jwks.json"),
     "work": _mail,
     "sweep": _internal,
@@ -100,11 +99,7 @@ class ColdStarts:
         # one for the warm-up, one for the probe
         due = with_mail_due(self._folder, rounds + 2)
         consent = stage.consent()
-        self._opening = Opening(self._secrets(), f"{consent.head}<fresh>{consent.tail}".encode(), due)
-
-    def _secrets(self) -> dict[str, str]:
-        names = ("internal-secret", "website-key", "operator-token")
-        return {name: (self._folder / name).read_text().strip() for name in names}
+        self._opening = Opening(f"{consent.head}{FRESH}{consent.tail}".encode(), due)
 
     def run(self) -> tuple[dict[str, list[Start]], dict[str, list[str]]]:
         """Return the starts of each function and of hello, and which SDKs each function imported."""

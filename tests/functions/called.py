@@ -47,20 +47,21 @@ Rows = dict[str, list[tuple[Any, ...]]]
 
 @cache
 def _built() -> dict[str, flask.Flask]:
-    """Build the functions once for all tests: they keep nothing but their container, and each test brings its own."""
+    """Build the functions once for all tests: they keep nothing but their container, and each call brings its own."""
     return apps(Container(Settings(SETTINGS)))
 
 
 class Called:
-    """All functions over one folder with the sample policy published. No queue runs: `run_due` does what is due."""
+    """All functions over one folder with the sample policy published. No queue runs: `run_due` does what is due.
+
+    `containers` says what each function is given; a test may give one of them another.
+    """
 
     def __init__(self, data_dir: Path, **settings: str) -> None:
         self.data_dir = data_dir
         self.container = Container(Settings(SETTINGS | settings | {"DATA_DIR": str(data_dir)}))
         self.clock = FileClock(data_dir / "clock")
-        self.apps = _built()
-        for app in self.apps.values():
-            app.extensions["pledge"] = self.container
+        self.containers = dict.fromkeys(_built(), self.container)
         self.version = self.publish("v1").version
         self._sandbox: RunningSandbox | None = None
 
@@ -88,7 +89,9 @@ class Called:
         first = re.split(r"[/?]", path.removeprefix("/"))[0]
         name = at or AT_THE_ROOT.get(first, first or "site")
         assert not (full and at), "a whole address names its function itself"
-        return self.apps[name].test_client().open(path, method=method, headers=sent, **given)
+        app = _built()[name]
+        app.extensions["pledge"] = self.containers[name]
+        return app.test_client().open(path, method=method, headers=sent, **given)
 
     def get(self, path: str, **more: str) -> TestResponse:
         """GET as a program."""
@@ -158,7 +161,7 @@ class Called:
             self._sandbox = RunningSandbox(self.data_dir, {"sendgrid": SETTINGS["SENDGRID_API_KEY"]})
             base = {"SENDGRID_API_BASE": self._sandbox.url("sendgrid")}
             with_mail = Container(Settings(SETTINGS | base | {"DATA_DIR": str(self.data_dir)}))
-            self.apps["work"].extensions["pledge"] = with_mail
+            self.containers["work"] = with_mail
         return self._sandbox
 
     def mails(self, to: str) -> list[dict[str, Any]]:

@@ -244,8 +244,6 @@ def test_a_forged_notice_is_refused(called: Called, how: str) -> None:
 
 def test_a_notice_of_another_house_is_refused(called: Called, tmp_path_factory: pytest.TempPathFactory) -> None:
     other = Called(tmp_path_factory.mktemp("other")).notice("ads")
-    for app in called.apps.values():
-        app.extensions["pledge"] = called.container
     said = called.consent({"device_id": DEVICE}, {"ads": True})
     problem(called.post("/consents", said | {"notice": other}), 400, "notice")
 

@@ -47,7 +47,7 @@ def test_what_is_not_due_is_left_for_a_later_sweep(called: Called) -> None:
 def test_the_queue_hears_the_ids_of_what_is_due_and_nothing_else(called: Called, tmp_path: Path) -> None:
     called.ask(EMAIL)
     bell = Bell()
-    called.apps["sweep"].extensions["pledge"] = Container(called.container.settings, bell)
+    called.containers["sweep"] = Container(called.container.settings, bell)
     assert called.platform("sweep").json == {"announced": 1}
     assert bell.announced == [row[0] for row in called.rows()["work"]]
 

@@ -200,7 +200,7 @@ def test_a_device_keeps_its_google_client_id_sealed_and_links_nothing_else(world
     assert opened == {"device_id": DEVICE, "ga_client_ids": ["GA1.2.3"]}
 
 
-def consents_subjects():  # noqa: ANN201
+def consents_subjects():
     from shared.store import Query
 
     return Query(Subject)

@@ -9,9 +9,11 @@ import pytest
 from shared.failures import NeverRetry, Stale, TryAgain
 from shared.promises import erasure, operators, requests
 from shared.promises.erasure import promise_met, status_of, worst
-from shared.promises.operators import Act
-from shared.records import Head, Request, Step, Subject, Suppression
-from tests.promises.world import NOON, World, fails, says
+from shared.promises.operators import Act, Resolution
+from shared.promises.requests import Asked
+from shared.records import Head, Pending, Request, Step, Subject, Suppression
+from shared.store import Query
+from tests.promises.world import NOON, ScriptedConnector, World, fails, says
 
 DAY = timedelta(days=1)
 
@@ -201,7 +203,7 @@ def test_a_person_can_settle_a_failed_step_by_hand_and_it_is_never_called_verifi
     world.stripe.answer = fails(NeverRetry("stripe_401"))
     answer = world.confirm("ann@mail.test")
     world.advance("P2D")
-    resolved = operators.resolve("stripe", Act(reason="deleted in the dashboard", evidence="ticket 7"), "ola")
+    resolved = operators.resolve("stripe", Resolution(reason="deleted in the dashboard", evidence="ticket 7"), "ola")
     shown = operators.act(world.services, answer["request_id"], resolved)
     assert shown["steps"][1]["outcome"] == "accepted"
     world.advance("P2D")
@@ -256,15 +258,15 @@ def test_every_notified_address_can_cancel_until_the_first_step_and_not_after(wo
     def opened() -> requests.Case:
         return requests.with_token(world.services, answer["request_id"], token, "cancel")[0]
 
-    assert requests.cancel(world.services, opened).record.status == "withdrawn"
-    assert requests.cancel(world.services, opened).record.status == "withdrawn"
+    assert requests.cancel(opened).record.status == "withdrawn"
+    assert requests.cancel(opened).record.status == "withdrawn"
     world.advance("P14D")
     assert world.stripe.asked == []
     assert {one["to"] for one in world.mailed("request_cancelled")} == {"old@mail.test", "new@mail.test"}
     later = world.confirm("new@mail.test")
     world.advance("P6D")
     with pytest.raises(Stale):
-        requests.cancel(world.services, lambda: requests.Case.read(world.services, later["request_id"]))
+        requests.cancel(lambda: requests.Case.read(world.services, later["request_id"]))
 
 
 def test_a_second_request_joins_the_first_and_keeps_its_dates(world: World) -> None:
@@ -273,10 +275,99 @@ def test_a_second_request_joins_the_first_and_keeps_its_dates(world: World) -> N
     world.advance("PT5H")
     second = world.confirm("ann@mail.test")
     one, two = world.view(first["request_id"]), world.view(second["request_id"])
-    assert two["promise"] == one["promise"]
+    assert (two["promise"], two["begins_at"]) == (one["promise"], one["begins_at"])
     world.advance("P4D")
-    assert world.view(second["request_id"])["status"] == "completed"
-    assert len(world.stripe.asked) == 1
+    for each in (first, second):
+        shown = world.view(each["request_id"])
+        assert (shown["status"], shown["promise"]["met"]) == ("completed", True)
+
+
+def test_cancelling_one_request_cancels_every_other_of_the_same_account(world: World) -> None:
+    world.account("u1", "ann@mail.test")
+    first, second = world.confirm("ann@mail.test"), world.confirm("ann@mail.test")
+    requests.cancel(lambda: requests.Case.read(world.services, first["request_id"]))
+    world.advance("P14D")
+    assert {world.view(one["request_id"])["status"] for one in (first, second)} == {"withdrawn"}
+    assert world.stripe.asked == []
+    assert world.services.store.query(Query(Subject))[0].record.restricted_by == []
+
+
+def test_the_other_requests_of_an_address_that_nobody_confirmed_end_with_the_one_that_was(world: World) -> None:
+    world.account("u1", "ann@mail.test")
+    idle = world.ask("ann@mail.test")
+    world.confirm("ann@mail.test")
+    world.advance("P28D")
+    assert world.view(idle)["status"] == "unconfirmed"
+    assert not requests.Case.read(world.services, idle).has_envelope
+    assert world.mailed("request_reminder") == []
+    assert world.postman.posted[-1]["template"] == "request_closing"
+
+
+def test_the_first_step_waits_for_the_notice_but_not_past_five_days(world: World) -> None:
+    world.account("u1", "ann@mail.test")
+    request_id = world.ask("ann@mail.test")
+    token = world.token(request_id, "ann@mail.test")
+    world.postman.trouble = TryAgain("timeout")
+    requests.confirm(world.services, request_id, token)
+    world.advance("P4D")
+    assert world.view(request_id)["status"] == "verified"
+    world.advance("P2D")
+    assert world.view(request_id)["promise"]["ours_done_at"] == "2026-03-06T12:00:00Z"
+
+
+def test_what_was_proved_is_looked_for_at_the_website_even_where_we_know_nobody(world: World) -> None:
+    world.services.website.put_person_data("guest", {"users/guest": {"name": "Gus"}}, {})
+    said = Asked(right="erasure", user_id="guest", verified=True, auth_time=NOON)
+    request_id = str(requests.open_request(world.services, said, server=True)["request_id"])
+    world.advance("P3D")
+    assert world.view(request_id)["steps"][0]["outcome"] == "verified"
+    assert world.services.website.below("users/guest") == []
+
+
+def test_an_unconfirmed_consent_of_the_address_goes_too(world: World) -> None:
+    world.account("u1", "ann@mail.test")
+    world.decide({"marketing_email": True}, device_id="device-0001", email="ann@mail.test")
+    world.confirm("ann@mail.test")
+    assert len(world.services.store.query(Query(Pending))) == 1
+    world.advance("P2D")
+    assert world.services.store.query(Query(Pending)) == []
+
+
+def test_a_part_that_failed_needs_a_person(world: World) -> None:
+    world.account("u1", "ann@mail.test")
+    world.stripe.answer = says("failed")
+    world.confirm("ann@mail.test")
+    world.advance("P2D")
+    assert [one["kind"] for one in operators.attention_list(world.services)["items"]] == ["step_failed"]
+
+
+def test_our_own_part_is_never_settled_by_hand_and_the_mail_service_never_before_the_last_mail(world: World) -> None:
+    world.account("u1", "ann@mail.test")
+    world.services.__dict__["connectors"]["google_cloud_platform"] = ScriptedConnector("ours", fails(NeverRetry("x")))
+    answer = world.confirm("ann@mail.test")
+    world.advance("P2D")
+    act = operators.resolve("google_cloud_platform", Resolution(reason="done"), "ola")
+    for decide in (act, operators.retry("sendgrid", Act(reason="now"), "ola")):
+        with pytest.raises(Stale):
+            operators.act(world.services, answer["request_id"], decide)
+
+
+def test_an_address_left_years_ago_opens_nothing_any_more(world: World) -> None:
+    world.account("u1", "old@mail.test")
+    world.account("u1", "new@mail.test")
+    world.advance("P1Y")
+    answer = world.confirm("old@mail.test")
+    world.advance("P4D")
+    assert world.view(answer["request_id"])["steps"][0]["outcome"] == "nothing_found"
+    assert world.stripe.asked[0].user_ids() == []
+
+
+def test_a_merely_notified_address_gets_no_private_link(world: World) -> None:
+    world.account("u1", "old@mail.test")
+    world.account("u1", "new@mail.test")
+    world.confirm("new@mail.test")
+    world.advance("P10D")
+    assert [one["template"] for one in world.postman.posted if one["to"] == "old@mail.test"] == ["request_notice"]
 
 
 def test_a_shared_mailbox_is_left_to_the_account_that_keeps_using_it(world: World) -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 from shared.case import Case
 from shared.failures import NeverRetry
 from shared.promises import operators
-from shared.promises.requests import REMINDERS
 from tests.promises.world import World
 
 
@@ -19,15 +18,16 @@ def test_each_mail_of_a_request_is_recorded_with_what_became_of_it(world: World)
     ]
 
 
-def test_a_mail_that_is_refused_is_seen_by_a_person_and_the_reminders_still_come(world: World) -> None:
+def test_a_mail_that_is_refused_is_seen_by_a_person_and_sent_once_the_cause_is_mended(world: World) -> None:
     world.postman.trouble = NeverRetry("sendgrid_400")
     request_id = world.ask("ann@mail.test")
     world.run_due()
     assert [one["kind"] for one in operators.attention_list(world.services)["items"]] == ["mail_failed"]
     world.postman.trouble = None
-    world.clock.at += REMINDERS[0]
-    world.run_due()
-    assert [one["template"] for one in world.postman.posted if request_id in one.get("link", "")] == ["request_reminder"]
+    world.advance("P8D")
+    mine = [one["template"] for one in world.postman.posted if request_id in one.get("link", "")]
+    assert mine == ["request_confirm", "request_reminder"]
+    assert operators.attention_list(world.services)["items"] == []
 
 
 def test_a_confirmation_mail_that_comes_too_late_is_not_sent(world: World) -> None:

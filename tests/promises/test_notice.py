@@ -36,7 +36,7 @@ def test_the_snapshot_opens_to_what_was_shown(world: World) -> None:
 
 
 @pytest.mark.parametrize("spoil", [lambda t: "", lambda t: "x", lambda t: t[1:], lambda t: t + "x", lambda t: t.partition(".")[0]])
-def test_a_snapshot_that_was_not_given_out_here_is_forged(world: World, spoil) -> None:  # noqa: ANN001
+def test_a_snapshot_that_was_not_given_out_here_is_forged(world: World, spoil) -> None:
     with pytest.raises(BadInput):
         notice.opened(world.services.vault, spoil(world.notice("ads")), published(world))
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shared.failures import BadInput, Stale
+from shared.failures import BadInput, NeverRetry, Stale
 from shared.promises import operators
-from shared.promises.operators import Act, Entered
+from shared.promises.operators import Act, Entered, Verification
 from shared.records import LedgerEntry, Request
 from shared.store import Put
 from tests.promises.world import NOON, World, timedelta
@@ -29,7 +29,7 @@ def test_a_request_by_phone_waits_for_the_mailbox_like_any_other(world: World) -
 def test_an_operator_who_saw_proof_verifies_for_somebody_without_the_mailbox(world: World) -> None:
     world.account("u1", "ann@mail.test")
     request_id = enter(world, email=None, user_id="u1")
-    shown = operators.act(world.services, request_id, operators.verify(Act(reason="passport seen", proof="passport"), "ola"))
+    shown = operators.act(world.services, request_id, operators.verify(Verification(reason="passport seen", proof="passport"), "ola"))
     assert shown["status"] == "verified"
     world.advance("P3D")
     assert world.stripe.asked[0].user_ids() == ["u1"]
@@ -39,7 +39,7 @@ def test_where_two_operators_exist_an_erasure_needs_the_second(tmp_path: Path) -
     world = World(tmp_path, OPERATORS="ola,per")
     world.account("u1", "ann@mail.test")
     request_id = enter(world)
-    verify = Act(reason="passport seen", proof="passport")
+    verify = Verification(reason="passport seen", proof="passport")
     assert operators.act(world.services, request_id, operators.verify(verify, "ola"))["status"] == "unverified"
     with pytest.raises(Stale):
         operators.act(world.services, request_id, operators.verify(verify, "ola"))
@@ -71,7 +71,7 @@ def test_a_pause_asks_at_once_and_its_days_are_given_back(world: World) -> None:
     world.run_due()
     assert len(world.mailed("request_paused")) == 1
     world.clock.at += timedelta(days=5)
-    shown = operators.act(world.services, request_id, operators.verify(Act(reason="answered"), "ola"))
+    shown = operators.act(world.services, request_id, operators.verify(Verification(reason="answered"), "ola"))
     assert shown["statutory_by"] == "2026-04-06T12:00:00Z"
 
 
@@ -116,3 +116,40 @@ def test_an_altered_entry_and_a_cut_tail_are_found(world: World) -> None:
 
     store.commit([Delete(LedgerEntry, f"{request_id}:{case.record.head.seq:06d}")])
     assert operators.check_evidence(world.services) | {"entries": 0} == {"entries": 0, "intact": False, "first_break": request_id}
+
+
+def test_an_operator_sees_the_accounts_before_choosing_among_them(world: World) -> None:
+    world.account("u1", "family@mail.test")
+    world.account("u2", "family@mail.test")
+    request_id = enter(world, email="family@mail.test")
+    with pytest.raises(Stale):
+        operators.act(world.services, request_id, operators.verify(Verification(reason="seen", accounts=[1]), "ola"))
+    operators.act(world.services, request_id, operators.verify(Verification(reason="seen"), "ola"))
+    assert len(operators.shown(world.services, request_id)["accounts"]) == 2
+    with pytest.raises(BadInput):
+        operators.act(world.services, request_id, operators.verify(Verification(reason="seen", accounts=[9]), "ola"))
+    operators.act(world.services, request_id, operators.verify(Verification(reason="seen", accounts=[2]), "ola"))
+    world.advance("P3D")
+    assert world.stripe.asked[0].user_ids() == ["u2"]
+
+
+def test_a_letter_that_is_weeks_old_still_gets_its_week_to_confirm(world: World) -> None:
+    request_id = enter(world, received_at=NOON - timedelta(days=29))
+    world.advance("P6D")
+    assert world.confirm("ann@mail.test", request_id)["status"] == "verified"
+
+
+def test_a_paused_request_is_not_closed_while_it_waits(world: World) -> None:
+    request_id = world.ask("ann@mail.test")
+    world.run_due()
+    operators.act(world.services, request_id, operators.pause(Act(reason="Which account do you mean?"), "ola"))
+    world.advance("P40D")
+    assert world.view(request_id)["status"] == "unverified"
+    assert world.confirm("ann@mail.test", request_id)["status"] == "verified"
+
+
+def test_an_alert_that_cannot_be_sent_asks_for_no_alerts(world: World) -> None:
+    world.postman.trouble = NeverRetry("sendgrid_401")
+    world.ask("ann@mail.test")
+    world.advance("P3D")
+    assert len(operators.attention_list(world.services)["items"]) == 1

@@ -34,12 +34,14 @@ def link(ref: str, confirmed: int | None, replaced: int | None = None, kind: str
         pytest.param([link("a", 0), link("b", 400)], ["b"], id="a recycled mailbox does not open the account of old"),
         pytest.param([link("a", 395), link("b", 400)], ["a", "b"], id="unless that was confirmed again lately"),
         pytest.param([link("a", 10, replaced=20), link("b", 0)], ["a", "b"], id="an older confirmation takes nothing"),
+        pytest.param([link("a", -400, replaced=-100)], [], id="one left long ago does not"),
+        pytest.param([link("a", 0, replaced=5), link("m", 10, kind="mailbox")], ["m"], id="its new holder confirmed"),
         pytest.param([link("m", 0, kind="mailbox"), link("b", 400)], ["m", "b"], id="the mailbox itself is never lost"),
         pytest.param([link("a", 0), link("m", 400, kind="mailbox")], ["a", "m"], id="nor does it take an account away"),
     ],
 )
 def test_a_link_is_followed_while_nobody_else_has_taken_the_address(links: list[Link], refs: list[str]) -> None:
-    assert [one.ref for one in followed(links)] == refs
+    assert [one.ref for one in followed(links, NOON + 50 * DAY)] == refs
 
 
 def test_proof_of_one_address_never_opens_another_ones_data(world: World) -> None:

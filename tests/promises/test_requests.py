@@ -68,7 +68,7 @@ def test_a_token_of_another_request_or_for_another_act_opens_nothing(world: Worl
 def test_nobody_confirms_two_reminders_then_an_answer_before_the_month_ends(world: World) -> None:
     request_id = world.ask("ann@mail.test")
     token = world.token(request_id, "ann@mail.test")
-    world.advance("P28D")
+    world.advance("P29D")
     sent = [one["template"] for one in world.postman.posted]
     assert sent == ["request_confirm", "request_reminder", "request_reminder", "request_unconfirmed"]
     assert world.view(request_id)["status"] == "unconfirmed"

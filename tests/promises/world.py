@@ -12,6 +12,7 @@ from infra.container import Container
 from infra.local.server import SAMPLE_POLICY
 from infra.settings import Settings
 from shared import work
+from shared.case import Case
 from shared.failures import NeverRetry
 from shared.ports import Part, Person
 from shared.promises import consents, notice, requests, subjects
@@ -149,7 +150,7 @@ class World:
         return requests.confirm(self.services, request_id, self.token(request_id, email))
 
     def view(self, request_id: str) -> dict[str, Any]:
-        return view(requests.leading(self.services, requests.Case.read(self.services, request_id)), request_id)
+        return view(Case.read(self.services, request_id))
 
     def notice(self, *purposes: str) -> str:
         shown = notice.notice(self.services.vault, self.services.policies.current(), purposes or None, "en")

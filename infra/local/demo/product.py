@@ -50,7 +50,7 @@ class Product:
     @cached_property
     def _operator(self) -> dict[str, str]:
         return {
-            "Authorization": f"Bearer {self._container.operator_token}",
+            "Authorization": f"Bearer {self._container.operator_tokens[0][1]}",
             "X-Operator": self._container.operators[0],
         }
 
