@@ -58,8 +58,8 @@ def act(call: Call[Act]) -> Answer:
     return operators.act(call.services, call.path["request_id"], decide)
 
 
-@edge.route("POST", f"{STEP}/retry", "Try a step again", body=Act, who="operator")
-def retry(call: Call[Act]) -> Answer:
+@edge.route("POST", f"{STEP}/retry", "Try a step again", body=Resolution, who="operator")
+def retry(call: Call[Resolution]) -> Answer:
     decide = operators.retry(call.path["subprocessor"], call.body, call.caller.name)
     return operators.act(call.services, call.path["request_id"], decide)
 

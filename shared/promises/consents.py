@@ -368,7 +368,9 @@ def _stops(services: Services, taken: Capture, email: str) -> list[Change]:
 def _by_mail(services: Services, taken: Capture, device: str | None, *, look: bool) -> list[Change]:
     """Add what an address from a browser may do: stop mail at once, and ask the mailbox about a yes."""
     email = taken.email or ""
-    changes = [*_stops(services, taken, email), throttle.place(services, email, taken.at, look=look)]
+    # a no is never one too many: whoever used up an address's places must not silence its owner
+    changes = _stops(services, taken, email)
+    changes += [throttle.place(services, email, taken.at, look=look)] if taken.pending else []
     if taken.pending or device is None:
         token = new_token()
         pending_id = token_hash(token)

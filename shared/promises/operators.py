@@ -6,7 +6,7 @@ Where two operators exist, an erasure that rests on an operator's own verificati
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ from shared.annex import MAILER, OURS
 from shared.case import Case
 from shared.failures import BadInput, Missing, NotYet, Stale
 from shared.ports import Services
-from shared.promises import erasure, people, requests
+from shared.promises import erasure, people, policy, requests
 from shared.promises.erasure import ENDED, UNSETTLED
 from shared.promises.statement import TITLE_NOT_CONNECTED, not_connected, view
 from shared.records import (
@@ -24,6 +24,7 @@ from shared.records import (
     ALL_EVIDENCE,
     ALL_REQUESTS,
     REQUESTS_BY_STATUS,
+    InForce,
     LedgerEntry,
     Request,
     Right,
@@ -33,6 +34,7 @@ from shared.store import Stored, every, persist
 from shared.times import plus, rfc3339, whole_second
 
 PAGE = 50
+LONGEST_ON_THE_WAY = timedelta(days=366)
 LONGEST_REASON = 4000
 
 
@@ -64,7 +66,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Resolution(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a step was settled by hand, and what shows it."""
+    """Why a step is tried again or was settled by hand, and what shows it."""
 
     reason: str
     evidence: str | None = None
@@ -109,8 +111,9 @@ def enter(services: Services, said: Entered, by: str) -> dict[str, Any]:
         raise NotYet(f"{said.right} is not available yet", "right")
     if (said.email is None) == (said.user_id is None):
         raise BadInput("either email or user_id", "email")
-    if said.received_at.tzinfo is None or said.received_at > services.clock.now():
-        raise BadInput("when it arrived, RFC 3339 with its zone, not in the future", "received_at")
+    now = services.clock.now()
+    if said.received_at.tzinfo is None or not now - LONGEST_ON_THE_WAY <= said.received_at <= now:
+        raise BadInput("when it arrived, RFC 3339 with its zone: in the past year, not in the future", "received_at")
     email = identity.address(said.email) if said.email is not None else None
     user_id = identity.user_id(said.user_id) if said.user_id is not None else None
     _channel(said.channel)
@@ -168,7 +171,8 @@ def verify(said: Verification, by: str) -> Callable[[Case], None]:
         if case.record.status == "unverified":
             if said.accounts:
                 raise Stale("the accounts are found by verifying; look at them, then choose", "accounts")
-            _verified_by(case, by, said.proof or _reason(said))
+            reason = _reason(said)
+            _verified_by(case, by, f"{reason}\n{said.proof}" if said.proof else reason)
         elif said.accounts:
             case.note("accounts.by_operator", private=_reason(said), by=by)
             requests.choose_accounts(case, said.accounts)
@@ -252,7 +256,7 @@ def _tell(case: Case, template: str, reason: str) -> None:
         case.mail(template, label)
 
 
-def retry(name: str, said: Act, by: str) -> Callable[[Case], None]:
+def retry(name: str, said: Resolution, by: str) -> Callable[[Case], None]:
     """Try a failed step again."""
 
     def decide(case: Case) -> None:
@@ -342,7 +346,9 @@ def _cut_request(services: Services, tails: dict[str, str]) -> str | None:
         # read again: the stream may have grown since it was walked
         if tails.get(one.id) != one.record.head.mac and not _head_holds(services, one.id):
             return one.id
-    return None
+    pointer = services.store.get(InForce, policy.IN_FORCE)
+    cut = pointer is not None and tails.get(policy.STREAM) != pointer.record.head.mac
+    return policy.STREAM if cut else None
 
 
 def _head_holds(services: Services, request_id: str) -> bool:

@@ -296,7 +296,7 @@ def test_denying_tells_the_reasons_and_ends_the_request(called: Called) -> None:
     request_id = called.confirmed(EMAIL)["request_id"]
     assert done(called, request_id, "deny", {"reason": "We could not tell who you are"})["status"] == "denied"
     (mail,) = [one["text"] for one in called.mails(EMAIL) if "We could not tell who you are" in one["text"]]
-    assert "Information Commissioner" in mail
+    assert "Information Commissioner" in " ".join(mail.split())
     assert called.count("suppressions") == 0
     with called.changing_nothing():
         for what in ("deny", "verify", "pause", "extend"):
@@ -326,7 +326,7 @@ def test_pausing_asks_who_the_person_is_and_the_statutory_clock_waits(called: Ca
     after = done(called, asked["request_id"], "verify", WHY | {"proof": "A call back"})
     assert "paused" not in after
     waited = datetime.fromisoformat(after["statutory_by"]) - datetime.fromisoformat(before)
-    assert timedelta(days=5) <= waited <= timedelta(days=5, seconds=10)
+    assert abs(waited - timedelta(days=5)) <= timedelta(seconds=10)
 
 
 def test_a_verified_request_is_not_paused(called: Called) -> None:
@@ -444,7 +444,16 @@ def with_evidence(called: Called) -> Called:
         """DELETE FROM ledger WHERE id LIKE 'policy:%2'""",
         """DELETE FROM ledger WHERE id LIKE 'policy:%'""",
     ],
-    ids=["a fact", "a time", "the policy's hash", "a beginning", "an end", "the policy's beginning", "the policy's end", "the policy's whole stream"],
+    ids=[
+        "a fact",
+        "a time",
+        "the policy's hash",
+        "a beginning",
+        "an end",
+        "the policy's beginning",
+        "the policy's end",
+        "the policy's whole stream",
+    ],
 )
 def test_evidence_that_was_altered_shows(with_evidence: Called, sql: str) -> None:
     altered(with_evidence, sql)

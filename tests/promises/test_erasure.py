@@ -9,7 +9,7 @@ import pytest
 from shared.failures import NeverRetry, Stale, TryAgain
 from shared.promises import erasure, operators, requests
 from shared.promises.erasure import promise_met, status_of, worst
-from shared.promises.operators import Act, Resolution
+from shared.promises.operators import Resolution
 from shared.promises.requests import Asked
 from shared.records import Head, Pending, Request, Step, Subject, Suppression
 from shared.store import Query
@@ -192,7 +192,7 @@ def test_a_vendor_that_refuses_needs_a_person_who_can_retry(world: World) -> Non
     assert [(one["kind"], one["subprocessor"], one["problem"]) for one in items] == [("step_failed", "stripe", "stripe_401")]
     assert len(world.mailed("operator_alert")) == 1
     world.stripe.answer = says("verified")
-    operators.act(world.services, answer["request_id"], operators.retry("stripe", Act(reason="key renewed"), "ola"))
+    operators.act(world.services, answer["request_id"], operators.retry("stripe", Resolution(reason="key renewed"), "ola"))
     world.advance("P2D")
     assert operators.attention_list(world.services)["items"] == []
     assert world.view(answer["request_id"])["status"] == "completed"
@@ -347,7 +347,7 @@ def test_our_own_part_is_never_settled_by_hand_and_the_mail_service_never_before
     answer = world.confirm("ann@mail.test")
     world.advance("P2D")
     act = operators.resolve("google_cloud_platform", Resolution(reason="done"), "ola")
-    for decide in (act, operators.retry("sendgrid", Act(reason="now"), "ola")):
+    for decide in (act, operators.retry("sendgrid", Resolution(reason="now"), "ola")):
         with pytest.raises(Stale):
             operators.act(world.services, answer["request_id"], decide)
 
