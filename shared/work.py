@@ -50,7 +50,8 @@ class Claim:
         )
 
 
-Handler = Callable[[Services, Claim], None]
+Handler = Callable[[Services, Claim], Ran | None]
+"""Ends the item itself, in its own commit; says so where that was not "done"."""
 
 
 def item(kind: str, ref: str, now: datetime, due_at: datetime | None = None, **args: str) -> Create:
@@ -87,7 +88,7 @@ def run(services: Services, work_id: str, handlers: Mapping[str, Handler]) -> Ra
 def _perform(services: Services, claim: Claim, handlers: Mapping[str, Handler]) -> Ran:
     now = services.clock.now()
     try:
-        handlers[claim.work.kind](services, claim)
+        ran = handlers[claim.work.kind](services, claim) or "done"
     except TryAgain as trouble:
         later = now + backoff(claim.work.attempts, trouble.after_seconds)
         return _end(services, [claim.again(later, trouble.code)], "postponed")
@@ -101,10 +102,10 @@ def _perform(services: Services, claim: Claim, handlers: Mapping[str, Handler]) 
     except Exception as error:  # noqa: BLE001 - a defect of ours: kept, retried, and shown to a person
         raised = _seen(claim, "defect", type(error).__name__, now)
         return _end(services, [claim.again(now + backoff(claim.work.attempts), "defect"), *raised], "failed")
-    if claim.work.problem is not None:
+    if claim.work.problem is not None and ran == "done":
         mended = [attention.settled(kind, claim.work.ref, claim.id) for kind in ("work_failed", "defect")]
         services.commit(mended)
-    return "done"
+    return ran
 
 
 def _seen(claim: Claim, kind: str, problem: str, now: datetime) -> list[Change]:

@@ -288,18 +288,18 @@ def supersede(services: Services, claim: work.Claim) -> None:
     services.commit([claim.done()])
 
 
-def step(services: Services, claim: work.Claim) -> None:
+def step(services: Services, claim: work.Claim) -> work.Ran:
     """Have one subprocessor erase the person, and record what became of it (work `erasure.step`)."""
     case = Case.read(services, claim.work.ref)
     name = claim.work.args["subprocessor"]
     current = case.record.steps[name]
     if current.outcome != "pending":
         services.commit([claim.done()])
-        return
+        return "done"
     if name == MAILER and _mail_is_waiting(case):
         services.commit([claim.again(case.now + timedelta(hours=1), "closing_mail_first")])
-        return
-    _attempt(case, name, claim)
+        return "postponed"
+    return _attempt(case, name, claim)
 
 
 def _mail_is_waiting(case: Case) -> bool:
@@ -307,7 +307,8 @@ def _mail_is_waiting(case: Case) -> bool:
     return _has_queued(case) and promise_by is not None and case.now < promise_by - MAIL_WAITED_FOR_BEFORE
 
 
-def _attempt(case: Case, name: str, claim: work.Claim) -> None:
+def _attempt(case: Case, name: str, claim: work.Claim) -> work.Ran:
+    ran: work.Ran = "done"
     attempts = case.record.steps[name].attempts + 1
     if name == MAILER:
         # nothing may reach the mail service after it was told to forget
@@ -317,11 +318,13 @@ def _attempt(case: Case, name: str, claim: work.Claim) -> None:
         parts = case.services.connectors[name].erase(case.person(), case.now)
     except TryAgain as trouble:
         _step(case, name, attempts=attempts, problem=trouble.code)
+        ran = "postponed"
         case.note("step.postponed", subprocessor=name, attempts=attempts, problem=trouble.code)
         again = claim.again(case.now + work.backoff(attempts, trouble.after_seconds), trouble.code)
         case.also(again)
     except NeverRetry as failure:
         _step(case, name, outcome="failed", attempts=attempts, problem=failure.code)
+        ran = "failed"
         case.note("step.failed", subprocessor=name, attempts=attempts, problem=failure.code)
         case.also(*attention.raised("step_failed", case.id, case.now, failure.code, subprocessor=name), claim.done())
         _after(case, name)
@@ -329,6 +332,7 @@ def _attempt(case: Case, name: str, claim: work.Claim) -> None:
         _settle_step(case, name, parts, attempts)
         case.also(claim.done())
     case.commit()
+    return ran
 
 
 def _step(case: Case, name: str, **fields: Any) -> None:

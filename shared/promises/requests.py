@@ -14,7 +14,7 @@ import msgspec
 
 from shared import attention, identity, throttle, work
 from shared.case import NO_HEAD, Case
-from shared.failures import BadInput, Missing, NeverRetry, NotYet, Stale, TryAgain
+from shared.failures import BadInput, Missing, NeverRetry, NotYet, Stale
 from shared.ports import Services
 from shared.promises import erasure, mails, people
 from shared.records import Key, Mailing, Request, Right
@@ -360,10 +360,6 @@ def _post(case: Case, mail_id: str, claim: work.Claim) -> None:
         sent = case.services.postman.post(mailing.template, to, case.record.locale, words, claim.id)
     except NeverRetry as failure:
         _refused(case, mail_id, failure.code, claim)
-    except TryAgain as trouble:
-        later = case.now + work.backoff(attempts, trouble.after_seconds)
-        case.mailing(mail_id, problem=trouble.code, attempts=attempts)
-        case.also(claim.again(later, trouble.code))
     else:
         case.mailing(mail_id, status="sent", evidence=sent, problem=None, attempts=attempts)
         case.note("mail.accepted", mail=mail_id, template=mailing.template, message=sent)
