@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from infra.http.edge import Edge, Route
+from infra.http.edge import Edge, Route, is_optional
 
 PUBLIC = ("policy", "consents", "requests", "subjects", "operator", "site")
 PLACEHOLDER = re.compile(r"<(?:[a-z]+(?:\([^)]*\))?:)?(\w+)>")
@@ -117,4 +117,4 @@ def _body(route: Route) -> dict[str, Any]:
     content = {"application/json": {"schema": schema}}
     if route.form:
         content["application/x-www-form-urlencoded"] = {"schema": schema}
-    return {"required": type(None) not in getattr(route.body, "__args__", ()), "content": content}
+    return {"required": not is_optional(route.body), "content": content}

@@ -55,7 +55,7 @@ class Case:
         """Open a stored request. Raises Missing."""
         stored = services.store.get(Request, id)
         if stored is None:
-            raise Missing("there is no such request")
+            raise Missing("there is no such request, or this key does not open it")
         return cls(services, id, stored.record, stored)
 
     def _opened(self) -> Envelope:

@@ -46,7 +46,9 @@ def address(raw: str, field: str = "email") -> str:
 
     text = unicodedata.normalize("NFC", raw.strip())
     try:
-        valid = validate_email(text, check_deliverability=False, test_environment=True, allow_smtputf8=False)
+        valid = validate_email(
+            text, check_deliverability=False, test_environment=True, allow_smtputf8=False, strict=True
+        )
     except EmailNotValidError:
         # from None: the validator's own text repeats the address
         raise BadInput("an e-mail address is needed", field) from None

@@ -92,7 +92,9 @@ def test_every_query_the_code_makes_is_declared_once_beside_the_records() -> Non
 def test_no_function_but_work_loads_a_vendors_library() -> None:
     probe = "import sys, importlib; importlib.import_module('functions.' + sys.argv[1]); print([m for m in ('sendgrid', 'stripe', 'google.cloud.firestore', 'google.cloud.tasks_v2') if m in sys.modules])"
     for name in sorted(FUNCTIONS):
-        loaded = subprocess.run([sys.executable, "-c", probe, name], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        loaded = subprocess.run(
+            [sys.executable, "-c", probe, name], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
         assert loaded.strip() == "[]", name
 
 

@@ -6,10 +6,11 @@ a load balancer and the local server do not. Failures become RFC 9457 problems h
 
 from __future__ import annotations
 
+import io
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, Literal, NamedTuple, TypeVar, get_origin
+from typing import Any, Generic, Literal, NamedTuple, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl
 
 import flask
@@ -31,8 +32,8 @@ B = TypeVar("B")
 _compiling = threading.Lock()
 
 
-class Nothing(msgspec.Struct, frozen=True):
-    """A body that may be empty or a form; nothing in it is read."""
+class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A body that may be absent, empty or any form (a mailbox sends its one-click field)."""
 
 
 class Route(NamedTuple):
@@ -202,6 +203,15 @@ def _frames(error: Exception) -> list[str]:
 def _read(request: flask.Request, most: int) -> bytes:
     if request.method in {"GET", "HEAD"}:
         return b""
+    try:
+        return _read_all(request, most)
+    except (HTTPException, OSError, ValueError):
+        # the framework reads again after us, and must not meet the broken end a second time
+        request.stream = io.BytesIO()
+        raise BadInput("the request ended before its body did") from None
+
+
+def _read_all(request: flask.Request, most: int) -> bytes:
     length = request.content_length
     if length is None or length <= most:
         raw = request.stream.read(most + 1)
@@ -217,19 +227,26 @@ def _parse(route: Route, raw: bytes, request: flask.Request) -> Any:
     kind = request.mimetype
     if route.form and kind == FORM:
         return _from_form(route, raw)
-    if not raw and type(None) in getattr(route.body, "__args__", ()):
+    if not raw and is_optional(route.body):
         return None
     if kind != JSON:
         raise BadInput(f"send {JSON}", "Content-Type")
     try:
         return _decoder(route).decode(raw)
     except msgspec.ValidationError as error:
-        raise _invalid(error) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise _invalid(error, route.body) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadInput("the body is not valid JSON") from None
 
 
+def is_optional(body: Any) -> bool:
+    """Tell whether a route's body may be absent."""
+    return type(None) in get_args(body)
+
+
 def _from_form(route: Route, raw: bytes) -> Any:
+    if _struct(route.body) is Nothing:
+        return Nothing()
     try:
         pairs = parse_qsl(raw.decode(), keep_blank_values=False, max_num_fields=100)
     except (UnicodeDecodeError, ValueError):
@@ -242,12 +259,12 @@ def _from_form(route: Route, raw: bytes) -> Any:
     try:
         return msgspec.convert(flat, route.body, strict=False)
     except msgspec.ValidationError as error:
-        raise _invalid(error) from None
+        raise _invalid(error, route.body) from None
 
 
 def _struct(body: Any) -> type[msgspec.Struct]:
     """Return the struct of an optional body."""
-    found: type[msgspec.Struct] = next((one for one in getattr(body, "__args__", ()) if one is not type(None)), body)
+    found: type[msgspec.Struct] = next((one for one in get_args(body) if one is not type(None)), body)
     return found
 
 
@@ -257,15 +274,26 @@ _decoders: dict[int, msgspec.json.Decoder[Any]] = {}
 def _decoder(route: Route) -> msgspec.json.Decoder[Any]:
     key = id(route.body)
     if key not in _decoders:
-        _decoders[key] = msgspec.json.Decoder(route.body)
+        _decoders[key] = msgspec.json.Decoder(_struct(route.body))
     return _decoders[key]
 
 
-def _invalid(error: msgspec.ValidationError) -> BadInput:
+def _invalid(error: msgspec.ValidationError, body: Any) -> BadInput:
     """Split msgspec's `rule - at $.field`; an unknown field's name stands inside the rule."""
     rule, _, place = str(error).partition(" - at ")
+    if rule.startswith("Invalid enum value"):
+        # its own words repeat what was sent; ours name what there is
+        rule = f"one of {', '.join(map(str, _choices(body, place))) or 'the values of the description'}"
     field = place.strip("`").removeprefix("$").lstrip(".")
     named = rule.split("`")
     if "unknown field" in rule or "missing required field" in rule:
         field = f"{field}.{named[1]}".lstrip(".")
     return BadInput(rule, field or None)
+
+
+def _choices(body: Any, place: str) -> list[Any]:
+    kind: Any = _struct(body)
+    for name in place.strip("`").removeprefix("$.").split("."):
+        fields = {one.name: one.type for one in msgspec.structs.fields(kind)} if isinstance(kind, type) else {}
+        kind = fields.get(name)
+    return list(get_args(kind))

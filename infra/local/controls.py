@@ -22,6 +22,7 @@ from shared.failures import BadInput
 from shared.times import plus, rfc3339, valid_duration, whole_second
 
 LONGEST_JUMP = timedelta(days=366 * 20)
+LAST_YEAR = 9999
 MOST_BYTES = 16 * 1024 * 1024
 
 
@@ -99,10 +100,10 @@ def _target(container: Container, moved: Moved) -> datetime:
     if moved.advance is not None:
         try:
             target = plus(now, valid_duration(moved.advance, "advance"))
-        except OverflowError:
+        except (OverflowError, ValueError):
             raise BadInput("at most twenty years", "advance") from None
     else:
-        if moved.at is None or moved.at.tzinfo is None:
+        if moved.at is None or moved.at.tzinfo is None or not 1 < moved.at.year < LAST_YEAR:
             raise BadInput("a time with its zone is needed", "at")
         target = whole_second(moved.at)
     field = "advance" if moved.advance is not None else "at"

@@ -109,7 +109,7 @@ BODIES: dict[str, tuple[str, dict[str, str], st.SearchStrategy[Any]]] = {
         OPERATOR,
         some_of(
             channel=st.sampled_from(["phone", "post"]),
-            received_at=times,
+            received_at=st.just("NOW") | times,
             right=st.just("erasure"),
             email=addresses,
             proof=plain_texts,

@@ -9,17 +9,19 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
 
 from shared.store import Change, Query, Record, Store, Stored
+from shared.times import rfc3339
 from tests.functions.called import BASE, FORM, OPERATOR_TOKEN, PAGE, WEBSITE_KEYS, Called, problem
 from tests.infra.html_reader import Page
 
 JSON = "application/json"
+PLACEHOLDERS = ("{notice}", "{recently}")
 CANARY = "canary-7f3a"
 """Part of everything sent here; found in no log and, once refused, in no table."""
 DEVICE = f"{CANARY}.device"
@@ -63,9 +65,12 @@ class Route:
     """Name (dotted) to kind. A `?` is a field that may be left out or null."""
 
 
-TEXT_ID = "u1"
 ACT = {"reason": f"{CANARY} in order"}
-ACT_FIELDS = {"reason": "text", "proof": "text?", "accounts": "numbers?", "evidence": "text?"}
+ACT_FIELDS = {
+    "verify": {"reason": "text", "proof": "text?", "accounts": "numbers?"},
+    "retry": {"reason": "text", "evidence": "text?"},
+    "resolve": {"reason": "text", "evidence": "text?"},
+}
 ROUTES = {
     "consents": Route(
         "/consents",
@@ -132,7 +137,7 @@ ROUTES = {
         "/operator/requests",
         {
             "channel": "phone",
-            "received_at": "2026-01-01T00:00:00Z",
+            "received_at": "{recently}",
             "right": "erasure",
             "email": EMAIL,
             "proof": CANARY,
@@ -150,12 +155,17 @@ ROUTES = {
         },
     ),
     **{
-        f"operator/{what}": Route(f"/operator/requests/{{waiting}}/{what}", ACT, OPERATOR_TOKEN, fields=ACT_FIELDS)
+        f"operator/{what}": Route(
+            f"/operator/requests/{{waiting}}/{what}",
+            ACT,
+            OPERATOR_TOKEN,
+            fields=ACT_FIELDS.get(what, {"reason": "text"}),
+        )
         for what in ("verify", "deny", "extend", "pause")
     },
     **{
         f"operator/{what}": Route(
-            f"/operator/requests/{{failed}}/steps/sendgrid/{what}", ACT, OPERATOR_TOKEN, fields=ACT_FIELDS
+            f"/operator/requests/{{failed}}/steps/sendgrid/{what}", ACT, OPERATOR_TOKEN, fields=ACT_FIELDS[what]
         )
         for what in ("retry", "resolve")
     },
@@ -176,7 +186,7 @@ class World:
     def good(self, name: str) -> dict[str, Any]:
         """Return a body that this call would take."""
         body: dict[str, Any] = json.loads(json.dumps(ROUTES[name].good or {}))
-        return body | ({"notice": self.ids["notice"]} if "notice" in body else {})
+        return {name: self.ids[value[1:-1]] if value in PLACEHOLDERS else value for name, value in body.items()}
 
     def send(self, name: str, body: Any, kind: str | None = JSON, **headers: str) -> TestResponse:
         """Post to one of the routes as whoever may call it."""
@@ -223,6 +233,7 @@ def inhabited(called: Called) -> World:
         called,
         {
             "notice": called.notice("ads"),
+            "recently": rfc3339(called.now() - timedelta(days=1)),
             "consent_t": called.mailed_link(EMAIL, "/consents/confirm?t=").partition("?t=")[2],
             "waiting": waiting["request_id"],
             "waiting_key": waiting["status_url"].partition("?key=")[2],
@@ -903,7 +914,7 @@ def test_a_flood_to_one_address_stops_nobody_else_and_ends_with_the_hour(hour: C
     assert last.status_code == 429
     assert intake(hour, "bob@people.example").status_code == 202
     assert hour.server("/requests", {"email": EMAIL, "right": "erasure"}).status_code == 202
-    entered = {"channel": "phone", "received_at": "2026-01-01T00:00:00Z", "right": "erasure", "email": EMAIL}
+    entered = {"channel": "phone", "received_at": rfc3339(hour.now()), "right": "erasure", "email": EMAIL}
     assert hour.operator("POST", "/requests", entered).status_code == 201
     hour.later(hours=1)
     assert [intake(hour).status_code for _ in range(11)] == [202] * 10 + [429]

@@ -262,9 +262,19 @@ def test_a_repeat_with_the_same_key_gets_the_same_answer_and_records_once(called
 def test_a_key_belongs_to_one_decision(called: Called) -> None:
     said = called.consent({"device_id": DEVICE}, {"ads": True})
     assert called.post("/consents", said, Idempotency_Key="k1").status_code == 201
-    for other in ({"decisions": {"ads": False}}, {"subject": {"device_id": "device-0002"}}, {"locale": "de"}):
+    for other in ({"decisions": {"ads": False}}, {"method": "settings"}, {"locale": "de"}):
         with called.changing_nothing():
             problem(called.post("/consents", said | other, Idempotency_Key="k1"), 409, "Idempotency-Key")
+
+
+def test_somebody_elses_key_may_be_the_same(called: Called) -> None:
+    said = called.consent({"device_id": DEVICE}, {"ads": True})
+    answers = [
+        called.post("/consents", said | {"subject": subject}, Idempotency_Key="k1")
+        for subject in ({"device_id": DEVICE}, {"device_id": "device-0002"}, {"device_id": DEVICE, "email": EMAIL})
+    ]
+    assert [answer.status_code for answer in answers] == [201] * 3
+    assert len({answer.json["receipt_id"] for answer in answers}) == 3
 
 
 def test_a_repeat_is_known_even_after_a_new_version_was_published(called: Called) -> None:

@@ -53,6 +53,7 @@ def test_a_verified_request_that_stands_still_is_warned_of_as_its_promise_nears(
 def test_steps_that_are_not_settled_stand_on_the_list_two_days_before(called: Called) -> None:
     called.sign_up("u1", EMAIL)
     called.confirmed(EMAIL)
+    called.run_due()
     called.later(hours=25)
     called.sandbox.fail("sendgrid", "500")
     called.run_due()

@@ -81,6 +81,7 @@ class TestOperatorReads(ReadsContract):
     edge = "operator"
     reads = ("/requests", "/requests?status=unverified&overdue=1", "/requests/{id}", "/attention", "/evidence/{id}")
     acts = ("/requests",)
+    browser = False
     headers = BEARER
 
     def given(self, called: Called) -> Mapping[str, str]:
@@ -91,6 +92,7 @@ class TestOperatorActs(ActsContract):
     edge = "operator"
     reads = ("/requests",)
     acts = ("/requests", *(f"/requests/{{id}}/{what}" for what in REQUEST_ACTS), f"{STEP}/retry", f"{STEP}/resolve")
+    browser = False
     headers = BEARER
 
     def given(self, called: Called) -> Mapping[str, str]:
@@ -218,6 +220,7 @@ def test_who_entered_it_is_evidence_and_on_whose_behalf_is_sealed(called: Called
         ({"received_at": "2026-01-01T00:00:00"}, "received_at"),
         ({"received_at": "yesterday"}, "received_at"),
         ({"received_at": "0001-01-01T00:00:00+14:00"}, "received_at"),
+        ({"received_at": "2001-01-01T00:00:00Z"}, "received_at"),
         ({"email": "no address"}, "email"),
         ({"email": ""}, "email"),
         ({"email": None}, "email"),
@@ -261,33 +264,56 @@ def test_an_operator_verifies_by_proof(called: Called) -> None:
     problem(called.get(asked["status_url"]), 404)
 
 
-def test_an_operator_may_say_which_accounts_are_meant(called: Called) -> None:
+def two_accounts(called: Called) -> str:
+    """Leave a request that an operator verified, and for which two accounts were found; return its id."""
     called.sign_up("u1", SHARED)
     called.sign_up("u2", SHARED)
-    request_id = called.ask(SHARED)["request_id"]
+    request_id: str = called.ask(SHARED)["request_id"]
+    assert "begins_at" not in done(called, request_id, "verify")
+    assert [account["n"] for account in shown(called, request_id)["accounts"]] == [1, 2]
+    return request_id
+
+
+def test_an_operator_who_has_seen_the_accounts_may_say_which_are_meant(called: Called) -> None:
+    request_id = two_accounts(called)
     assert "begins_at" in done(called, request_id, "verify", WHY | {"accounts": [2]})
     assert [account["chosen"] for account in shown(called, request_id)["accounts"]] == [False, True]
+    entry = next(one for one in evidence(called, request_id) if one["kind"] == "accounts.by_operator")
+    assert entry["facts"] == {"by": "operator"}
+    problem(act(called, request_id, "verify", WHY | {"accounts": [1]}), 409, "accounts")
 
 
 @pytest.mark.parametrize("numbers", [[3], [0], [1, 7], [-1]], ids=str)
 def test_an_operator_may_only_mean_accounts_that_are_there(called: Called, numbers: list[int]) -> None:
-    called.sign_up("u1", SHARED)
-    called.sign_up("u2", SHARED)
-    request_id = called.ask(SHARED)["request_id"]
+    request_id = two_accounts(called)
     with called.changing_nothing():
         problem(act(called, request_id, "verify", WHY | {"accounts": numbers}), 400, "accounts")
 
 
-def test_where_two_operators_exist_an_erasure_needs_the_second(tmp_path: Path) -> None:
-    called = Called(tmp_path, OPERATORS="ada, grace")
-    request_id = called.ask(EMAIL)["request_id"]
-    assert done(called, request_id, "verify", X_Operator="ada")["status"] == "unverified"
-    assert shown(called, request_id)["second_needed_from"] == "ada"
+def test_an_operator_does_not_choose_blindly(called: Called) -> None:
+    called.sign_up("u1", SHARED)
+    called.sign_up("u2", SHARED)
+    request_id = called.ask(SHARED)["request_id"]
     with called.changing_nothing():
-        problem(act(called, request_id, "verify", X_Operator="ada"), 409)
-        problem(act(called, request_id, "verify", X_Operator="mallory"), 401, "X-Operator")
-    assert done(called, request_id, "verify", X_Operator="grace")["status"] == "verified"
-    by = [entry["facts"]["by"] for entry in evidence(called, request_id) if entry["kind"].startswith("verification")]
+        problem(act(called, request_id, "verify", WHY | {"accounts": [1]}), 409, "accounts")
+
+
+def test_where_two_operators_exist_an_erasure_needs_the_second_and_each_has_a_token(tmp_path: Path) -> None:
+    called = Called(tmp_path, OPERATORS="ada, grace", OPERATOR_TOKEN="token-of-ada, token-of-grace")
+
+    def verified_by(token: str) -> Any:
+        path = f"/operator/requests/{request_id}/verify"
+        return called.post(path, WHY, Authorization=f"Bearer {token}", X_Operator="grace")
+
+    request_id = called.ask(EMAIL)["request_id"]
+    assert verified_by("token-of-ada").json["status"] == "unverified"
+    with called.changing_nothing():
+        problem(verified_by("token-of-ada"), 409)
+        problem(verified_by(OPERATOR_TOKEN), 401, "Authorization")
+        problem(verified_by("token-of-ada, token-of-grace"), 401, "Authorization")
+    assert verified_by("token-of-grace").json["status"] == "verified"
+    entries = called.get(f"/operator/evidence/{request_id}", Authorization="Bearer token-of-grace").json["entries"]
+    by = [entry["facts"]["by"] for entry in entries if entry["kind"].startswith("verification")]
     assert by == ["ada", "grace"]
 
 
@@ -347,7 +373,8 @@ def test_every_act_has_a_reason(called: Called, what: str, reason: str) -> None:
     # a step only where there is one to act on
     request_id = failed_step(called) if what.startswith("steps") else called.ask(EMAIL)["request_id"]
     with called.changing_nothing():
-        problem(act(called, request_id, what, {"reason": reason, "proof": "Passport seen"}), 400, "reason")
+        proof = {"proof": "Passport seen"} if what == "verify" else {}
+        problem(act(called, request_id, what, {"reason": reason} | proof), 400, "reason")
 
 
 # --- steps and the list of what needs a person -----------------------------------------------------------------------

@@ -152,18 +152,24 @@ def test_a_server_may_ask_for_an_address_without_vouching_and_gets_no_link(calle
     assert called.confirm_link(EMAIL, answer.json["request_id"])
 
 
-def test_a_signed_in_persons_request_is_verified_and_the_link_is_mailed_to_the_confirmed_addresses(
+def test_a_signed_in_persons_request_is_verified_and_the_link_is_mailed_to_the_confirmed_address(
     called: Called,
 ) -> None:
-    called.sign_up("u1", "old@people.example")
     called.sign_up("u1", EMAIL)
     answer = called.server("/requests", signed_in(called, "u1", email=EMAIL, details="Please"))
     assert (answer.status_code, set(answer.json)) == (202, {"request_id", "status"})
     assert answer.json["status"] == "verified"
-    for address in (EMAIL, "old@people.example"):
-        link = called.mailed_link(address, f"/requests/{answer.json['request_id']}?key=")
-        assert called.get(link).json["status"] == "verified"
-        assert called.mailed_link(address, f"/requests/{answer.json['request_id']}/cancel?t=")
+    link = called.mailed_link(EMAIL, f"/requests/{answer.json['request_id']}?key=")
+    assert called.get(link).json["status"] == "verified"
+    assert called.get(called.mailed_link(EMAIL, "/cancel?t=")).json["can_cancel"] is True
+
+
+def test_an_address_the_account_has_left_is_told_and_may_cancel_and_reads_nothing(called: Called) -> None:
+    called.sign_up("u1", "old@people.example")
+    called.sign_up("u1", EMAIL)
+    called.server("/requests", signed_in(called, "u1"))
+    assert not [mail for mail in called.mails("old@people.example") if "?key=" in mail["text"] + mail["html"]]
+    assert called.post(called.mailed_link("old@people.example", "/cancel?t=")).json["status"] == "withdrawn"
 
 
 @pytest.mark.parametrize(

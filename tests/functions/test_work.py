@@ -61,12 +61,24 @@ def test_a_vendor_that_cannot_answer_postpones_the_item_and_a_line_says_so(
     called: Called, capsys: pytest.CaptureFixture[str]
 ) -> None:
     called.sandbox.fail("sendgrid", "500")
-    asked = called.ask(EMAIL)
+    said = called.consent({"device_id": "device-0001", "email": EMAIL}, {"marketing_email": True})
+    assert called.post("/consents", said).status_code == 201
     (item,) = due(called)
     assert ran(called, item) == "postponed"
     assert ran(called, item) == "not_due"
     line = json.loads(capsys.readouterr().err)
     assert (line["event"], line["severity"], line["id"]) == ("work_postponed", "WARNING", item)
+    called.sandbox.heal("sendgrid")
+    called.later(hours=7)
+    assert called.mailed_link(EMAIL, "/consents/confirm?t=")
+
+
+def test_a_mail_of_a_request_waits_out_an_outage_and_an_operator_sees_why(called: Called) -> None:
+    called.sandbox.fail("sendgrid", "500")
+    asked = called.ask(EMAIL)
+    called.run_due()
+    (mail,) = called.operator("GET", f"/requests/{asked['request_id']}").json["mails"].values()
+    assert (mail["attempts"], bool(mail["problem"])) == (1, True)
     called.sandbox.heal("sendgrid")
     called.later(hours=7)
     assert called.confirm_link(EMAIL, asked["request_id"])
@@ -89,7 +101,9 @@ def test_no_line_names_whom_the_work_is_about(called: Called, capfd: pytest.Capt
     called.sign_up("user-number-one", EMAIL)
     called.sandbox.fail("sendgrid", "500")
     asked = called.ask(EMAIL)
-    assert called.run_due() == ["postponed"]
+    said = called.consent({"device_id": "device-0001", "email": EMAIL}, {"marketing_email": True})
+    assert called.post("/consents", said).status_code == 201
+    assert "postponed" in called.run_due()
     called.sandbox.heal("sendgrid")
     out, err = capfd.readouterr()
     assert err

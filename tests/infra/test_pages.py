@@ -12,8 +12,8 @@ from jinja2 import UndefinedError
 from markupsafe import Markup
 
 from infra.http.pages import FOLDER, html
-from shared.words import STANDING
 from shared.records import Outcome, Status
+from shared.words import STANDING
 from tests.infra.hostile import ALIVE, MARK, hostile
 from tests.infra.html_reader import Page
 from tests.infra.page_samples import COMPANY, FULL, PAGES, VIEW

@@ -189,10 +189,14 @@ def test_a_vendor_that_refuses_needs_a_person_who_can_retry(world: World) -> Non
     world.advance("P2D")
     assert world.view(answer["request_id"])["steps"][1]["outcome"] == "failed"
     items = operators.attention_list(world.services)["items"]
-    assert [(one["kind"], one["subprocessor"], one["problem"]) for one in items] == [("step_failed", "stripe", "stripe_401")]
+    assert [(one["kind"], one["subprocessor"], one["problem"]) for one in items] == [
+        ("step_failed", "stripe", "stripe_401")
+    ]
     assert len(world.mailed("operator_alert")) == 1
     world.stripe.answer = says("verified")
-    operators.act(world.services, answer["request_id"], operators.retry("stripe", Resolution(reason="key renewed"), "ola"))
+    operators.act(
+        world.services, answer["request_id"], operators.retry("stripe", Resolution(reason="key renewed"), "ola")
+    )
     world.advance("P2D")
     assert operators.attention_list(world.services)["items"] == []
     assert world.view(answer["request_id"])["status"] == "completed"
@@ -219,7 +223,11 @@ def test_what_law_keeps_is_named_and_ends_by_itself(world: World) -> None:
     shown = world.view(answer["request_id"])
     assert shown["status"] == "partly_retained"
     assert shown["steps"][0]["ground"] == "invoices, company law"
-    assert dict(world.services.website.below("orders/o1"))["orders/o1"] == {"amount": 5, "date": "2026", "invoice_no": "n"}
+    assert dict(world.services.website.below("orders/o1"))["orders/o1"] == {
+        "amount": 5,
+        "date": "2026",
+        "invoice_no": "n",
+    }
     world.advance("P6Y")
     assert world.view(answer["request_id"])["status"] == "completed"
     assert world.services.website.below("orders/o1") == []

@@ -35,7 +35,9 @@ def test_the_snapshot_opens_to_what_was_shown(world: World) -> None:
     assert notice.opened(world.services.vault, token, published(world)).purposes == ["analytics", "ads"]
 
 
-@pytest.mark.parametrize("spoil", [lambda t: "", lambda t: "x", lambda t: t[1:], lambda t: t + "x", lambda t: t.partition(".")[0]])
+@pytest.mark.parametrize(
+    "spoil", [lambda t: "", lambda t: "x", lambda t: t[1:], lambda t: t + "x", lambda t: t.partition(".")[0]]
+)
 def test_a_snapshot_that_was_not_given_out_here_is_forged(world: World, spoil) -> None:
     with pytest.raises(BadInput):
         notice.opened(world.services.vault, spoil(world.notice("ads")), published(world))

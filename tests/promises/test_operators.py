@@ -29,7 +29,9 @@ def test_a_request_by_phone_waits_for_the_mailbox_like_any_other(world: World) -
 def test_an_operator_who_saw_proof_verifies_for_somebody_without_the_mailbox(world: World) -> None:
     world.account("u1", "ann@mail.test")
     request_id = enter(world, email=None, user_id="u1")
-    shown = operators.act(world.services, request_id, operators.verify(Verification(reason="passport seen", proof="passport"), "ola"))
+    shown = operators.act(
+        world.services, request_id, operators.verify(Verification(reason="passport seen", proof="passport"), "ola")
+    )
     assert shown["status"] == "verified"
     world.advance("P3D")
     assert world.stripe.asked[0].user_ids() == ["u1"]
@@ -49,7 +51,10 @@ def test_where_two_operators_exist_an_erasure_needs_the_second(tmp_path: Path) -
 def test_a_refusal_is_mailed_with_its_reason_and_lifts_the_restriction(world: World) -> None:
     world.account("u1", "ann@mail.test")
     request_id = world.confirm("ann@mail.test")["request_id"]
-    assert operators.act(world.services, request_id, operators.deny(Act(reason="not the person"), "ola"))["status"] == "denied"
+    assert (
+        operators.act(world.services, request_id, operators.deny(Act(reason="not the person"), "ola"))["status"]
+        == "denied"
+    )
     world.advance("P10D")
     assert world.mailed("request_denied")[0]["reason"] == "not the person"
     assert world.stripe.asked == []
@@ -115,7 +120,11 @@ def test_an_altered_entry_and_a_cut_tail_are_found(world: World) -> None:
     from shared.store import Delete
 
     store.commit([Delete(LedgerEntry, f"{request_id}:{case.record.head.seq:06d}")])
-    assert operators.check_evidence(world.services) | {"entries": 0} == {"entries": 0, "intact": False, "first_break": request_id}
+    assert operators.check_evidence(world.services) | {"entries": 0} == {
+        "entries": 0,
+        "intact": False,
+        "first_break": request_id,
+    }
 
 
 def test_an_operator_sees_the_accounts_before_choosing_among_them(world: World) -> None:

@@ -30,7 +30,9 @@ def link(ref: str, confirmed: int | None, replaced: int | None = None, kind: str
         pytest.param([link("a", 0), link("b", 0)], ["a", "b"], id="a shared address leads to both"),
         pytest.param([link("a", 0), link("b", 80)], ["a", "b"], id="also when one came weeks later"),
         pytest.param([link("a", 0, replaced=5), link("b", 10)], ["b"], id="it changed hands after a moved away"),
-        pytest.param([link("a", 0, replaced=5)], ["a"], id="an old address nobody else took still leads to its account"),
+        pytest.param(
+            [link("a", 0, replaced=5)], ["a"], id="an old address nobody else took still leads to its account"
+        ),
         pytest.param([link("a", 0), link("b", 400)], ["b"], id="a recycled mailbox does not open the account of old"),
         pytest.param([link("a", 395), link("b", 400)], ["a", "b"], id="unless that was confirmed again lately"),
         pytest.param([link("a", 10, replaced=20), link("b", 0)], ["a", "b"], id="an older confirmation takes nothing"),

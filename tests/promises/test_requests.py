@@ -18,7 +18,9 @@ def test_a_right_that_is_not_built_yet_says_so(world: World, right: str) -> None
         ask(world, right=right, email="ann@mail.test")
 
 
-@pytest.mark.parametrize("raw", ["", "ann", "ann@", "@mail.test", "a b@mail.test", "ann@mail", "ann@mail.test\nbcc: x@y.z"])
+@pytest.mark.parametrize(
+    "raw", ["", "ann", "ann@", "@mail.test", "a b@mail.test", "ann@mail", "ann@mail.test\nbcc: x@y.z"]
+)
 def test_what_is_no_address_is_refused_by_its_name(world: World, raw: str) -> None:
     with pytest.raises(BadInput) as refused:
         ask(world, email=raw)
@@ -108,7 +110,9 @@ def test_a_signed_in_user_is_the_account_alone_and_the_link_goes_to_its_confirme
         ({"user_id": "u/1", "verified": True, "auth_time": NOON}, BadInput, "user_id"),
     ],
 )
-def test_a_server_must_vouch_in_full(world: World, said: dict[str, object], failure: type[Exception], field: str) -> None:
+def test_a_server_must_vouch_in_full(
+    world: World, said: dict[str, object], failure: type[Exception], field: str
+) -> None:
     world.account("u1", "ann@mail.test")
     with pytest.raises(failure) as refused:
         requests.open_request(world.services, Asked(right="erasure", **said), server=True)  # type: ignore[arg-type]

@@ -12,7 +12,9 @@ from tests.promises.world import World
 
 def test_linking_twice_is_one_account(world: World) -> None:
     for new in (True, False):
-        answer, created = subjects.link(world.services, Linked(user_id="u1", email="ann@mail.test", email_verified=True))
+        answer, created = subjects.link(
+            world.services, Linked(user_id="u1", email="ann@mail.test", email_verified=True)
+        )
         assert created is new
         assert answer == {"user_id": "u1", "email": "confirmed"}
     assert len(world.services.store.query(Query(Subject))) == 1

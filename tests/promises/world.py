@@ -156,7 +156,9 @@ class World:
         shown = notice.notice(self.services.vault, self.services.policies.current(), purposes or None, "en")
         return str(shown["notice"])
 
-    def decide(self, decisions: dict[str, bool], *, server: bool = False, key: str | None = None, **who: str) -> dict[str, Any]:
+    def decide(
+        self, decisions: dict[str, bool], *, server: bool = False, key: str | None = None, **who: str
+    ) -> dict[str, Any]:
         said = Decided(subject=Who(**who), notice=self.notice(*decisions), decisions=decisions, method="banner")
         return consents.capture(self.services, self.services.policies.current(), said, server=server, key=key)
 
