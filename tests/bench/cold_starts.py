@@ -18,7 +18,14 @@ from tests.bench.stage import FRESH, SECRETS, Stage, with_mail_due
 HELLO = "hello"
 HELLOS_A_ROUND = 3
 SDKS = {"SENDGRID": ("sendgrid", "python_http_client"), "STRIPE": ("stripe",), "META": ("facebook_business",)}
-CLOUD = ("google.cloud.firestore", "google.cloud.tasks_v2", "google.cloud.kms", "google.cloud.secretmanager", "google.cloud.storage", "grpc")
+CLOUD = (
+    "google.cloud.firestore",
+    "google.cloud.tasks_v2",
+    "google.cloud.kms",
+    "google.cloud.secretmanager",
+    "google.cloud.storage",
+    "grpc",
+)
 PROBE = """
 import json, sys
 from functions_framework import create_app

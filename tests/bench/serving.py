@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import msgspec
 
@@ -54,7 +55,7 @@ class Server:
                 command, cwd=source.parent, env=dict(environment), stdout=log, stderr=log, start_new_session=True
             )
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, _type: type[BaseException] | None, _e: BaseException | None, _tb: TracebackType | None) -> None:

@@ -30,7 +30,11 @@ ROOT = Path(__file__).parents[2]
 DEPLOYED = ("main.py", "functions", "infra", "shared", "terraform")
 FRESH = "<fresh>"
 ASKED = ["analytics", "ads"]
-SECRETS = {"INTERNAL_SECRET": "the-bench's-own", "WEBSITE_KEYS": "website-key-of-the-bench", "OPERATOR_TOKEN": "operator-token-of-the-bench"}
+SECRETS = {
+    "INTERNAL_SECRET": "the-bench's-own",
+    "WEBSITE_KEYS": "website-key-of-the-bench",
+    "OPERATOR_TOKEN": "operator-token-of-the-bench",
+}
 
 
 class Stage:
@@ -41,7 +45,9 @@ class Stage:
         self.floors = scratch / "floors"
         self._scratch = scratch
         self._published = scratch / "published"
-        self._environment = clean_environment() | SECRETS | {"RUNTIME": "local", "PYTHONPYCACHEPREFIX": str(scratch / "bytecode")}
+        self._environment = (
+            clean_environment() | SECRETS | {"RUNTIME": "local", "PYTHONPYCACHEPREFIX": str(scratch / "bytecode")}
+        )
         self._copy()
         with_policy(self._published)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -62,13 +63,23 @@ class Called:
         self.container = Container(Settings(SETTINGS | settings | {"DATA_DIR": str(data_dir)}))
         self.clock = FileClock(data_dir / "clock")
         self.containers = dict.fromkeys(_built(), self.container)
-        self.version = self.publish("v1").version
+        if self.container.store.get(InForce, IN_FORCE) is None:
+            self.publish("v1")
         self._sandbox: RunningSandbox | None = None
+        self._watching: sqlite3.Connection | None = None
 
     def close(self) -> None:
         """End what was started."""
         if self._sandbox is not None:
             self._sandbox.close()
+        if self._watching is not None:
+            self._watching.close()
+
+    def copied(self, folder: Path) -> Called:
+        """Return the same world over a folder of its own, for as long as nobody writes to this one."""
+        shutil.copytree(self.data_dir, folder, ignore=shutil.ignore_patterns("*-shm"))
+        copy = Called(folder)
+        return copy if self._sandbox is None else copy.with_mail()
 
     # --- calls -------------------------------------------------------------------------------------------------------
 
@@ -160,9 +171,13 @@ class Called:
         if self._sandbox is None:
             self._sandbox = RunningSandbox(self.data_dir, {"sendgrid": SETTINGS["SENDGRID_API_KEY"]})
             base = {"SENDGRID_API_BASE": self._sandbox.url("sendgrid")}
-            with_mail = Container(Settings(SETTINGS | base | {"DATA_DIR": str(self.data_dir)}))
-            self.containers["work"] = with_mail
+            self.containers["work"] = Container(Settings(SETTINGS | base | {"DATA_DIR": str(self.data_dir)}))
         return self._sandbox
+
+    def with_mail(self) -> Called:
+        """Have the sandbox run from now on."""
+        assert self.sandbox
+        return self
 
     def mails(self, to: str) -> list[dict[str, Any]]:
         """Do what is due, and return what was mailed to an address, oldest first."""
@@ -234,6 +249,12 @@ class Called:
         with closing(sqlite3.connect(self.data_dir / "pledge.db")) as database:
             tables = [kind.collection for kind in RECORDS]
             return {name: database.execute(f'SELECT * FROM "{name}" ORDER BY id').fetchall() for name in tables}
+
+    def writes(self) -> int:
+        """Return a number that changes whenever somebody commits to the database."""
+        if self._watching is None:
+            self._watching = sqlite3.connect(self.data_dir / "pledge.db")
+        return int(self._watching.execute("PRAGMA data_version").fetchone()[0])
 
     def count(self, collection: str) -> int:
         """Count the records of a collection."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -26,9 +27,30 @@ class EdgeContract:
     browser: ClassVar[bool] = True
     """Whether the website's pages may call it; no other page ever may."""
 
-    def given(self, called: Called) -> Mapping[str, str]:
+    @classmethod
+    def given(cls, called: Called) -> Mapping[str, str]:
         """Arrange what the addresses need; return what their placeholders stand for."""
         return {}
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def arranged(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Called, Mapping[str, str]]]:
+        """Arrange once for all tests of the class; each gets a copy."""
+        pattern = Called(tmp_path_factory.mktemp("pattern"))
+        yield pattern, cls.given(pattern)
+        pattern.close()
+
+    @pytest.fixture
+    def called(self, arranged: tuple[Called, Mapping[str, str]], tmp_path: Path) -> Iterator[Called]:
+        """Return the arranged functions, over a folder of their own."""
+        copy = arranged[0].copied(tmp_path / "copy")
+        yield copy
+        copy.close()
+
+    @pytest.fixture
+    def ids(self, arranged: tuple[Called, Mapping[str, str]]) -> Mapping[str, str]:
+        """Return what the placeholders stand for."""
+        return arranged[1]
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run each test for each of the paths it names."""
@@ -51,9 +73,9 @@ class EdgeContract:
         acts = {one.partition("?")[0] for one in self.acts}
         return ({"GET", "HEAD"} if bare in reads else set()) | ({"POST"} if bare in acts else set())
 
-    def refuses_other_methods(self, called: Called, path: str) -> None:
+    def refuses_other_methods(self, called: Called, ids: Mapping[str, str], path: str) -> None:
         """Check every method that is not for an address."""
-        allowed, filled = self.allowed(path), path.format_map(self.given(called))
+        allowed, filled = self.allowed(path), path.format_map(ids)
         for method in sorted(set(METHODS) - allowed):
             with called.changing_nothing():
                 answer = self.at(called, method, self.named(filled))
@@ -62,9 +84,9 @@ class EdgeContract:
             if method != "HEAD":
                 problem(answer, 405)
 
-    def shares_with_the_website_alone(self, called: Called, method: str, path: str) -> None:
+    def shares_with_the_website_alone(self, called: Called, ids: Mapping[str, str], method: str, path: str) -> None:
         """Check who may read the answer in a browser."""
-        filled = self.named(path.format_map(self.given(called)))
+        filled = self.named(path.format_map(ids))
         ours = self.at(called, method, filled, Origin=WEBSITE)
         assert ours.headers.get("Access-Control-Allow-Origin") == (WEBSITE if self.browser else None)
         for origin in (STRANGER, "null", WEBSITE.upper(), f"{WEBSITE}, {STRANGER}", "*", ""):
@@ -74,89 +96,9 @@ class EdgeContract:
             # a cache must not give one origin's answer to another
             assert "Origin" in ", ".join(answer.headers.getlist("Vary")) or not self.browser, origin
 
-
-class ReadsContract(EdgeContract):
-    """Addresses that are read as JSON."""
-
-    def test_what_is_read_is_json_with_or_without_the_edges_own_name_in_front(self, called: Called, read: str) -> None:
-        path = read.format_map(self.given(called))
-        bare, named = self.at(called, "GET", path), self.at(called, "GET", self.named(path))
-        assert (bare.status_code, bare.mimetype) == (200, "application/json"), bare.text
-        assert named.status_code == 200
-        assert named.json == bare.json
-
-    def test_reading_changes_nothing(self, called: Called, read: str) -> None:
-        path = read.format_map(self.given(called))
-        with called.changing_nothing():
-            for method in ("GET", "HEAD"):
-                for accept in ("application/json", PAGE):
-                    assert self.at(called, method, path, Accept=accept).status_code == 200
-
-    def test_reading_the_head_alone_answers_no_body(self, called: Called, read: str) -> None:
-        answer = self.at(called, "HEAD", read.format_map(self.given(called)))
-        assert (answer.status_code, answer.mimetype, answer.data) == (200, "application/json", b"")
-
-    def test_what_is_read_is_stored_nowhere_on_the_way(self, called: Called, read: str) -> None:
-        answer = self.at(called, "GET", read.format_map(self.given(called)))
-        assert answer.headers["Cache-Control"] == "no-store"
-        assert answer.headers["Referrer-Policy"] == "no-referrer"
-        assert answer.headers["X-Content-Type-Options"] == "nosniff"
-
-    def test_an_address_that_is_read_refuses_other_methods(self, called: Called, read: str) -> None:
-        self.refuses_other_methods(called, read)
-
-    def test_only_the_companys_website_may_read_it_in_a_browser(self, called: Called, read: str) -> None:
-        self.shares_with_the_website_alone(called, "GET", read)
-
-
-class PagesContract(EdgeContract):
-    """Addresses that are read as pages."""
-
-    def test_a_browser_gets_a_page_from_the_same_address(self, called: Called, page: str) -> None:
-        answer = self.at(called, "GET", page.format_map(self.given(called)), Accept=PAGE)
-        assert (answer.status_code, answer.content_type) == (200, "text/html; charset=utf-8"), answer.text
-        assert len(Page(answer.text).named("h1")) == 1
-        assert "Accept" in ", ".join(answer.headers.getlist("Vary"))
-
-    def test_a_page_runs_nothing_is_framed_nowhere_and_tells_nobody_its_address(
-        self, called: Called, page: str
-    ) -> None:
-        answer = self.at(called, "GET", page.format_map(self.given(called)), Accept=PAGE)
-        policy = answer.headers["Content-Security-Policy"]
-        assert "default-src 'none'" in policy
-        assert "frame-ancestors 'none'" in policy
-        assert "script-src" not in policy
-        assert answer.headers["Referrer-Policy"] == "no-referrer"
-        assert answer.headers["X-Content-Type-Options"] == "nosniff"
-
-    def test_showing_a_page_changes_nothing(self, called: Called, page: str) -> None:
-        path = page.format_map(self.given(called))
-        with called.changing_nothing():
-            assert self.at(called, "GET", path, Accept=PAGE).status_code == 200
-            assert self.at(called, "HEAD", path, Accept=PAGE).status_code == 200
-
-    def test_a_page_refuses_other_methods(self, called: Called, page: str) -> None:
-        self.refuses_other_methods(called, page)
-
-
-class ActsContract(EdgeContract):
-    """Addresses that act."""
-
-    def test_an_act_is_reached_with_or_without_the_edges_own_name_in_front(self, called: Called, act: str) -> None:
-        path = act.format_map(self.given(called))
-        for one in (path, self.named(path)):
-            with called.changing_nothing():
-                problem(self.at(called, "POST", one, b"{", Content_Type="application/json"), 400)
-
-    def test_an_address_that_acts_refuses_other_methods(self, called: Called, act: str) -> None:
-        self.refuses_other_methods(called, act)
-
-    def test_only_the_companys_website_may_call_it_in_a_browser(self, called: Called, act: str) -> None:
-        self.shares_with_the_website_alone(called, "POST", act)
-
-    def test_a_browser_may_ask_first_whether_it_may_call(self, called: Called, act: str) -> None:
-        path = act.format_map(self.given(called))
-        asks = {"Access_Control_Request_Method": "POST", "Access_Control_Request_Headers": "content-type"}
+    def tells_browsers_first(self, called: Called, path: str, method: str) -> None:
+        """Check what a browser is told that asks before it calls (a preflight)."""
+        asks = {"Access_Control_Request_Method": method, "Access_Control_Request_Headers": "content-type"}
         with called.changing_nothing():
             ours = called.call("OPTIONS", path, at=self.edge, Origin=WEBSITE, **asks)
             other = called.call("OPTIONS", path, at=self.edge, Origin=STRANGER, **asks)
@@ -164,11 +106,113 @@ class ActsContract(EdgeContract):
         if self.browser:
             assert (ours.status_code, other.status_code) == (204, 204)
             assert granted(ours)["Access-Control-Allow-Origin"] == WEBSITE
-            assert "POST" in granted(ours)["Access-Control-Allow-Methods"]
+            assert method in granted(ours)["Access-Control-Allow-Methods"]
             assert "Content-Type" in granted(ours)["Access-Control-Allow-Headers"]
         else:
             assert granted(ours) == {}
             assert (ours.status_code, other.status_code) == (405, 405)
+
+
+class ReadsContract(EdgeContract):
+    """Addresses that are read as JSON."""
+
+    def test_what_is_read_is_json_with_or_without_the_edges_own_name_in_front(
+        self, called: Called, ids: Mapping[str, str], read: str
+    ) -> None:
+        path = read.format_map(ids)
+        bare, named = self.at(called, "GET", path), self.at(called, "GET", self.named(path))
+        assert (bare.status_code, bare.mimetype) == (200, "application/json"), bare.text
+        assert named.status_code == 200
+        assert named.json == bare.json
+
+    def test_reading_changes_nothing(self, called: Called, ids: Mapping[str, str], read: str) -> None:
+        path = read.format_map(ids)
+        with called.changing_nothing():
+            for method in ("GET", "HEAD"):
+                for accept in ("application/json", PAGE):
+                    assert self.at(called, method, path, Accept=accept).status_code == 200
+
+    def test_reading_the_head_alone_answers_no_body(self, called: Called, ids: Mapping[str, str], read: str) -> None:
+        answer = self.at(called, "HEAD", read.format_map(ids))
+        assert (answer.status_code, answer.mimetype, answer.data) == (200, "application/json", b"")
+
+    def test_what_is_read_is_stored_nowhere_on_the_way(self, called: Called, ids: Mapping[str, str], read: str) -> None:
+        answer = self.at(called, "GET", read.format_map(ids))
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+    def test_an_address_that_is_read_refuses_other_methods(
+        self, called: Called, ids: Mapping[str, str], read: str
+    ) -> None:
+        self.refuses_other_methods(called, ids, read)
+
+    def test_only_the_companys_website_may_read_it_in_a_browser(
+        self, called: Called, ids: Mapping[str, str], read: str
+    ) -> None:
+        self.shares_with_the_website_alone(called, ids, "GET", read)
+
+    def test_a_browser_may_ask_first_whether_it_may_read(
+        self, called: Called, ids: Mapping[str, str], read: str
+    ) -> None:
+        self.tells_browsers_first(called, read.format_map(ids), "GET")
+
+
+class PagesContract(EdgeContract):
+    """Addresses that are read as pages."""
+
+    def test_a_browser_gets_a_page_from_the_same_address(
+        self, called: Called, ids: Mapping[str, str], page: str
+    ) -> None:
+        answer = self.at(called, "GET", page.format_map(ids), Accept=PAGE)
+        assert (answer.status_code, answer.content_type) == (200, "text/html; charset=utf-8"), answer.text
+        assert len(Page(answer.text).named("h1")) == 1
+        assert "Accept" in ", ".join(answer.headers.getlist("Vary"))
+
+    def test_a_page_runs_nothing_is_framed_nowhere_and_tells_nobody_its_address(
+        self, called: Called, ids: Mapping[str, str], page: str
+    ) -> None:
+        answer = self.at(called, "GET", page.format_map(ids), Accept=PAGE)
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "script-src" not in policy
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+    def test_showing_a_page_changes_nothing(self, called: Called, ids: Mapping[str, str], page: str) -> None:
+        path = page.format_map(ids)
+        with called.changing_nothing():
+            assert self.at(called, "GET", path, Accept=PAGE).status_code == 200
+            assert self.at(called, "HEAD", path, Accept=PAGE).status_code == 200
+
+    def test_a_page_refuses_other_methods(self, called: Called, ids: Mapping[str, str], page: str) -> None:
+        self.refuses_other_methods(called, ids, page)
+
+
+class ActsContract(EdgeContract):
+    """Addresses that act."""
+
+    def test_an_act_is_reached_with_or_without_the_edges_own_name_in_front(
+        self, called: Called, ids: Mapping[str, str], act: str
+    ) -> None:
+        path = act.format_map(ids)
+        for one in (path, self.named(path)):
+            with called.changing_nothing():
+                problem(self.at(called, "POST", one, b"{", Content_Type="application/json"), 400)
+
+    def test_an_address_that_acts_refuses_other_methods(self, called: Called, ids: Mapping[str, str], act: str) -> None:
+        self.refuses_other_methods(called, ids, act)
+
+    def test_only_the_companys_website_may_call_it_in_a_browser(
+        self, called: Called, ids: Mapping[str, str], act: str
+    ) -> None:
+        self.shares_with_the_website_alone(called, ids, "POST", act)
+
+    def test_a_browser_may_ask_first_whether_it_may_call(
+        self, called: Called, ids: Mapping[str, str], act: str
+    ) -> None:
+        self.tells_browsers_first(called, act.format_map(ids), "POST")
 
 
 def granted(answer: TestResponse) -> dict[str, str]:
@@ -181,19 +225,19 @@ class InternalContract(EdgeContract):
 
     body: ClassVar[object] = None
 
-    def test_only_the_platform_may_call_it(self, called: Called) -> None:
+    def test_only_the_platform_may_call_it(self, called: Called, ids: Mapping[str, str]) -> None:
         with called.changing_nothing():
             for headers in ({}, {"X_Pledge_Internal": "a guess"}, {"X_Pledge_Internal": ""}):
                 problem(self.at(called, "POST", "/", self.body, **headers), 401)
             for bearer in (OPERATOR_TOKEN, *WEBSITE_KEYS, called.container.internal_secret):
                 problem(self.at(called, "POST", "/", self.body, Authorization=f"Bearer {bearer}"), 401)
 
-    def test_it_is_reached_with_or_without_its_own_name_in_front(self, called: Called) -> None:
+    def test_it_is_reached_with_or_without_its_own_name_in_front(self, called: Called, ids: Mapping[str, str]) -> None:
         headers = {"X_Pledge_Internal": called.container.internal_secret}
         for path in ("/", f"/{self.edge}", f"/{self.edge}/"):
             assert self.at(called, "POST", path, self.body, **headers).status_code == 200
 
-    def test_it_is_never_read(self, called: Called) -> None:
+    def test_it_is_never_read(self, called: Called, ids: Mapping[str, str]) -> None:
         headers = {"X_Pledge_Internal": called.container.internal_secret}
         with called.changing_nothing():
             for method in sorted(set(METHODS) - {"POST"}):

@@ -17,7 +17,7 @@ from shared.times import rfc3339
 from tests.functions.called import FORM, OPERATOR_TOKEN, PAGE, WEBSITE_KEYS, Called
 
 anything_at_all = settings(
-    max_examples=150,
+    max_examples=100,
     derandomize=True,
     deadline=None,
     database=None,

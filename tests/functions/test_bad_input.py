@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -183,6 +184,10 @@ class World:
     called: Called
     ids: dict[str, str]
 
+    def copied(self, folder: Path) -> World:
+        """Return another one like it."""
+        return World(self.called.copied(folder), self.ids)
+
     def good(self, name: str) -> dict[str, Any]:
         """Return a body that this call would take."""
         body: dict[str, Any] = json.loads(json.dumps(ROUTES[name].good or {}))
@@ -250,7 +255,15 @@ def inhabited(called: Called) -> World:
 
 
 @pytest.fixture(scope="module")
-def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[World]]:
+def pattern(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Return the world that all others are copies of."""
+    world = inhabited(Called(tmp_path_factory.mktemp("pattern")))
+    yield world
+    world.called.close()
+
+
+@pytest.fixture(scope="module")
+def worlds() -> Iterator[list[World]]:
     """Keep the world that tests share, as long as nothing changes it."""
     kept: list[World] = []
     yield kept
@@ -259,20 +272,22 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[World]]:
 
 
 @pytest.fixture
-def world(worlds: list[World], tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Return a world that refuses everything, and so can be shared; one that something changed is given up."""
+def world(worlds: list[World], pattern: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Return a world that refuses everything, and so can be shared; one that something wrote to is given up."""
     if not worlds:
-        worlds.append(inhabited(Called(tmp_path_factory.mktemp("world"))))
-    before = worlds[0].called.rows()
+        worlds.append(pattern.copied(tmp_path_factory.mktemp("shared") / "data"))
+    before = worlds[0].called.writes()
     yield worlds[0]
-    if worlds[0].called.rows() != before:
+    if worlds[0].called.writes() != before:
         worlds.pop().called.close()
 
 
 @pytest.fixture
-def fresh(called: Called) -> World:
+def fresh(pattern: World, tmp_path: Path) -> Iterator[World]:
     """Return a world of one's own, to change."""
-    return inhabited(called)
+    world = pattern.copied(tmp_path / "fresh")
+    yield world
+    world.called.close()
 
 
 @pytest.mark.parametrize("name", ROUTES)
@@ -1064,7 +1079,8 @@ def test_what_is_no_device_is_refused(world: World, device: str) -> None:
 @contextlib.contextmanager
 def locked(called: Called) -> Iterator[None]:
     """Somebody else holds the database for writing, for longer than anybody waits."""
-    called.container.store._writer.execute("PRAGMA busy_timeout=20")
+    for container in called.containers.values():
+        container.store._writer.execute("PRAGMA busy_timeout=20")
     with contextlib.closing(sqlite3.connect(called.data_dir / "pledge.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield

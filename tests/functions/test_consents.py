@@ -65,7 +65,8 @@ class TestConsentsReads(ReadsContract):
     reads = (f"/current?device_id={DEVICE}", "/receipts/{receipt}", "/confirm?t={t}")
     acts = ("/confirm?t={t}",)
 
-    def given(self, called: Called) -> Mapping[str, str]:
+    @classmethod
+    def given(cls, called: Called) -> Mapping[str, str]:
         return given(called)
 
 
@@ -74,7 +75,8 @@ class TestConsentsPages(PagesContract):
     pages = ("/receipts/{receipt}", "/confirm?t={t}")
     acts = ("/confirm?t={t}",)
 
-    def given(self, called: Called) -> Mapping[str, str]:
+    @classmethod
+    def given(cls, called: Called) -> Mapping[str, str]:
         return given(called)
 
 
@@ -83,7 +85,8 @@ class TestConsentsActs(ActsContract):
     reads = ("/confirm?t={t}",)
     acts = ("/", "/confirm?t={t}")
 
-    def given(self, called: Called) -> Mapping[str, str]:
+    @classmethod
+    def given(cls, called: Called) -> Mapping[str, str]:
         return given(called)
 
 

@@ -84,7 +84,8 @@ class TestOperatorReads(ReadsContract):
     browser = False
     headers = BEARER
 
-    def given(self, called: Called) -> Mapping[str, str]:
+    @classmethod
+    def given(cls, called: Called) -> Mapping[str, str]:
         return {"id": called.ask(EMAIL)["request_id"]}
 
 
@@ -95,7 +96,8 @@ class TestOperatorActs(ActsContract):
     browser = False
     headers = BEARER
 
-    def given(self, called: Called) -> Mapping[str, str]:
+    @classmethod
+    def given(cls, called: Called) -> Mapping[str, str]:
         return {"id": called.ask(EMAIL)["request_id"]}
 
 

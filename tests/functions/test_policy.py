@@ -24,7 +24,8 @@ class TestPolicyReads(ReadsContract):
     edge = "policy"
     reads = ("/", "/notice", "/notice?purposes=ads,analytics&locale=de-AT", "/v1", "/v1...v2", "/subprocessors")
 
-    def given(self, called: Called) -> Mapping[str, str]:
+    @classmethod
+    def given(cls, called: Called) -> Mapping[str, str]:
         called.publish("v2", "# Policy\n\nAnother one.\n")
         return {}
 
@@ -34,7 +35,8 @@ class TestPolicyPages(PagesContract):
     reads = ("/", "/v1", "/v1...v2", "/subprocessors")
     pages = reads
 
-    def given(self, called: Called) -> Mapping[str, str]:
+    @classmethod
+    def given(cls, called: Called) -> Mapping[str, str]:
         called.publish("v2", "# Policy\n\nAnother one.\n")
         return {}
 

@@ -69,7 +69,8 @@ class TestRequestsReads(ReadsContract):
     reads = READS
     acts = ACTS
 
-    def given(self, called: Called) -> Mapping[str, str]:
+    @classmethod
+    def given(cls, called: Called) -> Mapping[str, str]:
         return given(called)
 
 
@@ -78,7 +79,8 @@ class TestRequestsPages(PagesContract):
     pages = (*READS, "/new", "/{id}/statement?key={key}")
     acts = ACTS
 
-    def given(self, called: Called) -> Mapping[str, str]:
+    @classmethod
+    def given(cls, called: Called) -> Mapping[str, str]:
         return given(called)
 
 
@@ -87,7 +89,8 @@ class TestRequestsActs(ActsContract):
     reads = READS
     acts = ACTS
 
-    def given(self, called: Called) -> Mapping[str, str]:
+    @classmethod
+    def given(cls, called: Called) -> Mapping[str, str]:
         return given(called)
 
 
