@@ -6,6 +6,7 @@ Exit status 1 when the measurement is worth nothing (an error, or a record lost)
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -28,6 +29,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3, help="of load in a round, for each subject")
     parser.add_argument("--only", default=",".join(ROWS), help="rows, with commas between")
+    parser.add_argument("--pin", action="store_true", help="servers on one core, the load on another: steadier")
     asked = parser.parse_args()
     rows = asked.only.upper().split(",")
     if not set(rows) <= set(ROWS):
@@ -36,12 +38,19 @@ def main() -> int:
     _say(machine())
     try:
         with tempfile.TemporaryDirectory(prefix="pledge-bench-") as scratch:
-            _measure(Stage(Path(scratch)), rows, asked.rounds, asked.seconds)
+            _measure(Stage(Path(scratch), _pinned() if asked.pin else None), rows, asked.rounds, asked.seconds)
     except Failed as failure:
         _say(f"\nFAILED: {failure}")
         return 1
     _say(f"\ntook {time.monotonic() - began:.0f} s")
     return 0
+
+
+def _pinned() -> int:
+    """Keep to the last core, with all that is started later; return the first, for the servers."""
+    first, *_, last = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {last})
+    return first
 
 
 def _say(text: str) -> None:

@@ -43,7 +43,7 @@ class Memory(msgspec.Struct, frozen=True):
 class Server:
     """One instance. Leaving it kills it as a power cut would."""
 
-    def __init__(self, source: Path, target: str, environment: Mapping[str, str]) -> None:
+    def __init__(self, source: Path, target: str, environment: Mapping[str, str], core: int | None = None) -> None:
         self.port = free_port()
         self._target = target
         command = [str(Path(sys.executable).with_name("functions-framework")), "--source", str(source)]
@@ -54,6 +54,10 @@ class Server:
             self._process = subprocess.Popen(
                 command, cwd=source.parent, env=dict(environment), stdout=log, stderr=log, start_new_session=True
             )
+
+        if core is not None:
+            # what it starts, threads and workers, stays there too
+            os.sched_setaffinity(self._process.pid, {core})
 
     def __enter__(self) -> Self:
         return self

@@ -40,10 +40,11 @@ SECRETS = {
 class Stage:
     """Everything the rounds need, in one scratch folder."""
 
-    def __init__(self, scratch: Path) -> None:
+    def __init__(self, scratch: Path, core: int | None = None) -> None:
         self.product = scratch / "product" / "main.py"
         self.floors = scratch / "floors"
         self._scratch = scratch
+        self._core = core
         self._published = scratch / "published"
         self._environment = (
             clean_environment() | SECRETS | {"RUNTIME": "local", "PYTHONPYCACHEPREFIX": str(scratch / "bytecode")}
@@ -78,7 +79,7 @@ class Stage:
         """Start a floor or a function of the product, by its name."""
         floor = self.floors / f"{name}.py"
         source = floor if floor.exists() else self.product
-        return Server(source, name.replace("-", "_"), self.environment(folder, **settings))
+        return Server(source, name.replace("-", "_"), self.environment(folder, **settings), self._core)
 
     def functions(self) -> dict[str, Any]:
         """Return the map of functions."""
