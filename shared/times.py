@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from functools import lru_cache
+from typing import Any, Protocol
 
 import isodate
 
@@ -22,8 +23,13 @@ class Clock(Protocol):
 
 def plus(moment: datetime, duration: str) -> datetime:
     """Add an ISO 8601 duration; months and years are calendar ones (31 January + P1M = 28 February)."""
-    later: datetime = moment + isodate.parse_duration(duration)
+    later: datetime = moment + _parsed(duration)
     return later
+
+
+@lru_cache(maxsize=256)
+def _parsed(duration: str) -> Any:
+    return isodate.parse_duration(duration)
 
 
 def valid_duration(text: str, field: str) -> str:
@@ -45,7 +51,8 @@ def statutory_month(received_at: datetime) -> datetime:
 
 def rfc3339(moment: datetime) -> str:
     """Write a time as the contract does: `2026-11-22T15:00:00Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.isoformat(timespec="seconds")[:19] + "Z"
 
 
 def whole_second(moment: datetime) -> datetime:

@@ -94,6 +94,7 @@ class Edge:
         self.name = name
         self.browser = browser
         self.routes: list[Route] = []
+        self._fixed: dict[tuple[str, str], Route] = {}
         self._adapter: MapAdapter | None = None
 
     def route(
@@ -111,7 +112,10 @@ class Edge:
         """Add a call. Paths are werkzeug rules without the edge's own name; `/` is the edge itself."""
 
         def add(handler: Callable[..., Answer]) -> Callable[..., Answer]:
-            self.routes.append(Route(method, path, handler, summary, body, status, who, form, most_bytes))
+            route = Route(method, path, handler, summary, body, status, who, form, most_bytes)
+            self.routes.append(route)
+            if "<" not in path:
+                self._fixed[method, path] = route
             return handler
 
         return add
@@ -149,8 +153,12 @@ class Edge:
         return json_answer(route.handler(Call(request, services, values, caller, body)), route.status)
 
     def _match(self, request: flask.Request) -> tuple[Route, Mapping[str, str]]:
+        path = self._own_path(request.path)
+        fixed = self._fixed.get((request.method, path))
+        if fixed is not None:
+            return fixed, {}
         try:
-            return self._bound().match(self._own_path(request.path), request.method)
+            return self._bound().match(path, request.method)
         except MethodNotAllowed as error:
             raise _MethodRefused(", ".join(error.valid_methods or ())) from None
         except NotFound:
@@ -214,7 +222,8 @@ def _read(request: flask.Request, most: int) -> bytes:
 def _read_all(request: flask.Request, most: int) -> bytes:
     length = request.content_length
     if length is None or length <= most:
-        raw = request.stream.read(most + 1)
+        # a known length is read as the framework will read it again: once
+        raw = request.get_data() if length is not None else request.stream.read(most + 1)
         if len(raw) <= most:
             return raw
     drained = 0

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -53,6 +54,11 @@ class Published:
 
     def purposes(self) -> list[Purpose]:
         """Return the purposes as they stood when it was published."""
+        return self._purposes
+
+    @cached_property
+    def _purposes(self) -> list[Purpose]:
+        # an instance keeps its version for as long as that is in force
         return msgspec.convert(self.policy.catalogue["purposes"], list[Purpose])
 
     def changed_since(self, version: str, purpose: str) -> bool:

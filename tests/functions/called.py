@@ -100,9 +100,13 @@ class Called:
         first = re.split(r"[/?]", path.removeprefix("/"))[0]
         name = at or AT_THE_ROOT.get(first, first or "site")
         assert not (full and at), "a whole address names its function itself"
+        return self.app(name).test_client().open(path, method=method, headers=sent, **given)
+
+    def app(self, name: str) -> flask.Flask:
+        """Return a function as it is deployed; it is this world's until another world asks for it."""
         app = _built()[name]
         app.extensions["pledge"] = self.containers[name]
-        return app.test_client().open(path, method=method, headers=sent, **given)
+        return app
 
     def get(self, path: str, **more: str) -> TestResponse:
         """GET as a program."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import resource
 import sqlite3
+import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from werkzeug.test import TestResponse
+from werkzeug.test import EnvironBuilder, TestResponse, run_wsgi_app
 
 from shared.store import Change, Query, Record, Store, Stored
 from shared.times import rfc3339
@@ -633,6 +635,50 @@ def test_ten_megabytes_from_nobody_known_are_not_read_either(world: World) -> No
             assert answer.status_code in {401, 404, 413}
 
 
+class Endless(io.RawIOBase):
+    """So many zeros, made as they are read."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        size = min(len(buffer), self._left)
+        buffer[:size] = bytes(size)
+        self._left -= size
+        return size
+
+
+UNREAD = {
+    "a page": ("GET", "/requests/new", 20),
+    "a notice": ("GET", "/policy/notice", 20),
+    "a method that is not for it": ("PUT", "/policy", 20),
+    "an address that is none": ("POST", "/consents/none", 20),
+    "no bearer": ("POST", "/subjects", 20),
+    "no operator": ("GET", "/operator/attention", 20),
+    "far too much": ("POST", "/requests", 90),
+}
+
+
+@pytest.mark.parametrize("how", UNREAD)
+def test_a_body_that_nobody_reads_is_not_kept_in_memory(world: World, how: str) -> None:
+    method, path, megabytes = UNREAD[how]
+    size = megabytes * 1024 * 1024
+    sent = EnvironBuilder(path, method=method, content_type=JSON).get_environ()
+    sent |= {"CONTENT_LENGTH": str(size), "wsgi.input": io.BufferedReader(Endless(size))}
+    app = world.called.app(path.split("/")[1])
+    tracemalloc.start()
+    try:
+        body, status, _ = run_wsgi_app(app, sent, buffered=True)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert not status.startswith("5"), b"".join(body)
+    assert most < 8 * 1024 * 1024, f"{most // 1024 // 1024} MB for a body of {megabytes} MB"
+
+
 def test_a_person_reads_on_a_page_that_it_was_too_much(world: World) -> None:
     with world.called.changing_nothing():
         answer = world.called.form("/requests", {"email": EMAIL, "right": "erasure", "details": "x" * TEN_MEGABYTES})
@@ -940,7 +986,7 @@ def test_consents_by_mail_are_limited_the_same_and_a_no_never_is(hour: Called) -
     stops = hour.consent({"device_id": DEVICE, "email": EMAIL}, {"marketing_email": False})
     assert [hour.post("/consents", asks).status_code for _ in range(10)] == [201] * 10
     with hour.changing_nothing():
-        problem(hour.post("/consents", asks), 429, "email")
+        problem(hour.post("/consents", asks), 429, "subject.email")
     assert hour.post("/consents", stops).status_code == 201
 
 

@@ -288,6 +288,16 @@ def test_a_repeat_is_known_even_after_a_new_version_was_published(called: Called
     assert (again.status_code, again.json) == (201, first.json), "its answer was lost on the way; it was recorded"
 
 
+def test_a_repeat_is_known_even_after_the_user_has_moved_to_another_address(called: Called) -> None:
+    called.sign_up("u1", EMAIL)
+    said = called.consent({"user_id": "u1", "email": EMAIL}, {"marketing_email": True}, method="settings")
+    first = called.server("/consents", said, Idempotency_Key="k1")
+    called.sign_up("u1", "new@people.example")
+    with called.changing_nothing():
+        again = called.server("/consents", said, Idempotency_Key="k1")
+    assert (again.status_code, again.json) == (201, first.json), "its answer was lost on the way; it was recorded"
+
+
 def test_without_a_key_each_decision_is_its_own_evidence(called: Called) -> None:
     said = called.consent({"device_id": DEVICE}, {"ads": True})
     receipts = {called.post("/consents", said).json["receipt_id"] for _ in range(3)}

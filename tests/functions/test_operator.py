@@ -260,7 +260,8 @@ def test_an_operator_verifies_by_proof(called: Called) -> None:
     asked = called.ask(EMAIL)
     found = done(called, asked["request_id"], "verify", WHY | {"proof": "Passport 123 seen"})
     assert found["status"] == "verified"
-    assert evidence(called, asked["request_id"])[-2]["facts"] | {"by": "operator"}
+    (entry,) = [one for one in evidence(called, asked["request_id"]) if one["kind"] == "verification"]
+    assert (entry["facts"], entry["has_private_words"]) == ({"by": "operator"}, True)
     assert "Passport" not in repr(called.rows())
     problem(act(called, asked["request_id"], "verify"), 409)
     problem(called.get(asked["status_url"]), 404)
@@ -405,6 +406,18 @@ def test_a_failed_step_is_resolved_by_hand_and_never_called_verified(called: Cal
     assert entry["facts"]["by"] == "operator"
     assert entry["has_private_words"] is True
     problem(act(called, request_id, "steps/sendgrid/resolve"), 409)
+
+
+def test_our_own_data_is_never_settled_by_hand(called: Called) -> None:
+    called.sign_up("u1", EMAIL)
+    request_id = called.confirmed(EMAIL)["request_id"]
+    called.run_due()
+    called.later(hours=25)
+    (begin,) = [row[0] for row in called.rows()["work"] if "erasure.begin" in row[-1]]
+    assert called.platform("work", {"id": begin}).json == {"ran": "done"}
+    assert steps(called, request_id)["google_cloud_platform"] == "pending"
+    with called.changing_nothing():
+        problem(act(called, request_id, "steps/google_cloud_platform/resolve"), 409)
 
 
 @pytest.mark.parametrize("what", ["retry", "resolve"])

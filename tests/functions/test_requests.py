@@ -242,6 +242,14 @@ def test_confirming_mints_a_new_link_and_the_filers_own_opens_nothing_from_then_
     }
 
 
+@pytest.mark.parametrize("what", ["pause", "extend"])
+def test_the_filers_link_shows_only_that_it_waits(called: Called, what: str) -> None:
+    asked = called.ask(EMAIL)
+    before = called.get(asked["status_url"]).json
+    assert called.operator("POST", f"/requests/{asked['request_id']}/{what}", {"reason": "A doubt"}).status_code == 200
+    assert called.get(asked["status_url"]).json == before, "who filed it has proved nothing"
+
+
 def test_the_confirmation_page_says_whose_and_what_and_only_its_button_acts(called: Called) -> None:
     asked = called.ask(EMAIL)
     link = called.confirm_link(EMAIL, asked["request_id"])

@@ -58,6 +58,5 @@ def test_a_backlog_is_announced_sweep_by_sweep(called: Called) -> None:
             called.ask(f"person-{number}-{person}@people.example")
     announced = called.platform("sweep").json["announced"]
     assert 100 <= announced <= 120
-    called.sandbox  # noqa: B018 - from here on mails can be sent
-    called.run_due()
+    called.with_mail().run_due()
     assert called.platform("sweep").json == {"announced": 0}
