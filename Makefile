@@ -14,7 +14,7 @@ run: $(INSTALLED) ## run the whole product on this machine (PORT=8080, DATA_DIR=
 	@exec $(BIN)/python -m infra.local
 
 test: $(INSTALLED_DEV) ## install what tests need and run them all
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 check: $(INSTALLED_DEV) ## lint, types, import contracts, parity: quick, before every commit
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@ from shared.case import Case
 from shared.failures import BadInput, Refused, Stale
 from shared.promises import requests, statement
 from shared.promises.requests import Asked
-from shared.promises.statement import view
+from shared.promises.statement import view, view_unproven
 
 edge = Edge("requests", browser=True)
 RIGHTS = [
@@ -138,7 +138,8 @@ def show(call: Call[None]) -> Answer:
 
 def _shown(call: Call[Any], case: Case) -> Answer:
     key = call.query("key")
-    shape = view(case)
+    # the filer has proved nothing: no more than that it waits
+    shape = view_unproven(case) if case.record.verified_at is None else view(case)
     accounts = requests.accounts_of(case) if len(case.record.accounts) > 1 and case.has_envelope else []
     if not call.wants_page():
         return shape | ({"accounts": accounts} if accounts else {})

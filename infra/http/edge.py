@@ -6,6 +6,7 @@ a load balancer and the local server do not. Failures become RFC 9457 problems h
 
 from __future__ import annotations
 
+import contextlib
 import io
 import threading
 import traceback
@@ -138,6 +139,8 @@ class Edge:
         except Exception as error:  # noqa: BLE001 - the last line: nothing of it may reach the caller
             log.event("crashed", self.name, code=type(error).__name__, frames=_frames(error))
             answer = problem_answer(_Broken("this failed on our side and was reported"), wants_page(request), services)
+        finally:
+            _drain(request)
         origin = request.headers.get("Origin")
         if origin is not None and self.browser:
             answer.headers.extend(cors_headers(origin, services.website_origins))
@@ -214,21 +217,28 @@ def _read(request: flask.Request, most: int) -> bytes:
     try:
         return _read_all(request, most)
     except (HTTPException, OSError, ValueError):
-        # the framework reads again after us, and must not meet the broken end a second time
-        request.stream = io.BytesIO()
         raise BadInput("the request ended before its body did") from None
+
+
+def _drain(request: flask.Request) -> None:
+    """Read what nobody asked for, and forget it.
+
+    A connection closed on unread bytes loses the answer; and the framework would read the rest again after us, all of it
+    into memory, or stumble over a broken end a second time.
+    """
+    drained = 0
+    with contextlib.suppress(HTTPException, OSError, ValueError):
+        while drained < MOST_DRAINED and (chunk := request.stream.read(65536)):
+            drained += len(chunk)
+    request.stream = io.BytesIO()
 
 
 def _read_all(request: flask.Request, most: int) -> bytes:
     length = request.content_length
     if length is None or length <= most:
-        # a known length is read as the framework will read it again: once
-        raw = request.get_data() if length is not None else request.stream.read(most + 1)
+        raw = request.stream.read(most + 1)
         if len(raw) <= most:
             return raw
-    drained = 0
-    while drained < MOST_DRAINED and (chunk := request.stream.read(65536)):
-        drained += len(chunk)
     raise TooLarge(f"at most {most} bytes")
 
 

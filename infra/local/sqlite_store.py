@@ -80,7 +80,7 @@ class SqliteStore:
     ) -> list[Stored[R]]:
         by = _column(query.by)
         conditions = [f"{_column(field)} = ?" for field in query.equals]
-        values: list[Any] = [int(value) if isinstance(value, bool) else value for value in equals]
+        values: list[Any] = list(equals)
         for bound, sign in ((at_least, ">="), (at_most, "<=")):
             if bound is not None:
                 conditions.append(f"{by} {sign} ?")
@@ -144,15 +144,20 @@ def _statement(change: Change) -> tuple[str, tuple[Any, ...], bool]:
     """Return SQL, values and whether it must hit a row. A new version stands first among the values of a write."""
     match change:
         case Create(id, record):
-            return _INSERT[type(record)], (_version(), id, _text(record)), True
+            return _INSERT[type(record)], (_version(), id, _text(record), *_indexed(record)), True
         case Put(id, record):
-            return _UPSERT[type(record)], (_version(), id, _text(record)), True
+            return _UPSERT[type(record)], (_version(), id, _text(record), *_indexed(record)), True
         case Update(was, record):
-            return _UPDATE[type(record)], (_version(), _text(record), was.id, int(was.version)), True
+            return _UPDATE[type(record)], (_version(), _text(record), *_indexed(record), was.id, int(was.version)), True
         case Delete(kind, id, None):
             return _DELETE[kind], (id,), False
         case Delete(kind, id, version):
             return _DELETE_UNCHANGED[kind], (id, int(version or 0)), True
+
+
+def _indexed(record: Record) -> list[str | int | None]:
+    # columns of their own: SQLite would parse the whole body again for every index over JSON
+    return [_sql(getattr(record, field)) for field in _FIELDS[type(record)]]
 
 
 def _version() -> int:
@@ -160,15 +165,34 @@ def _version() -> int:
     return random.getrandbits(62)
 
 
+def _column(field: str) -> str:
+    return f'"{field}"'
+
+
+def _fields(kind: type[Record]) -> list[str]:
+    """Return the fields of a record that any query names."""
+    named = {field for query in QUERIES if query.kind is kind for field in (*query.equals, query.by)}
+    return sorted(named - {"id"})
+
+
+def _write(verb: str, kind: type[Record]) -> str:
+    names = ", ".join(map(_column, ["version", "id", "body", *_FIELDS[kind]]))
+    marks = ", ".join("?" * (3 + len(_FIELDS[kind])))
+    return f'{verb} INTO "{kind.collection}" ({names}) VALUES ({marks})'
+
+
+def _update(kind: type[Record]) -> str:
+    names = ", ".join(f"{_column(field)} = ?" for field in ["version", "body", *_FIELDS[kind]])
+    return f'UPDATE "{kind.collection}" SET {names} WHERE id = ? AND version = ?'  # noqa: S608 - names are ours
+
+
+_FIELDS = {kind: _fields(kind) for kind in RECORDS}
 _SELECT = {kind: f'SELECT id, version, body FROM "{kind.collection}" WHERE id = ?' for kind in RECORDS}  # noqa: S608
-_INSERT = {kind: f'INSERT INTO "{kind.collection}" (version, id, body) VALUES (?, ?, ?)' for kind in RECORDS}  # noqa: S608
-_UPSERT = {kind: f'INSERT OR REPLACE INTO "{kind.collection}" (version, id, body) VALUES (?, ?, ?)' for kind in RECORDS}  # noqa: S608
-_UPDATE = {
-    kind: f'UPDATE "{kind.collection}" SET version = ?, body = ? WHERE id = ? AND version = ?'  # noqa: S608
-    for kind in RECORDS
-}
+_INSERT = {kind: _write("INSERT", kind) for kind in RECORDS}
+_UPSERT = {kind: _write("INSERT OR REPLACE", kind) for kind in RECORDS}
+_UPDATE = {kind: _update(kind) for kind in RECORDS}
 _DELETE = {kind: f'DELETE FROM "{kind.collection}" WHERE id = ?' for kind in RECORDS}  # noqa: S608
-_DELETE_UNCHANGED = {kind: f'DELETE FROM "{kind.collection}" WHERE id = ? AND version = ?' for kind in RECORDS}  # noqa: S608
+_DELETE_UNCHANGED = {kind: f"{_DELETE[kind]} AND version = ?" for kind in RECORDS}
 
 
 @lru_cache
@@ -180,17 +204,14 @@ def _stored(kind: type[R], row: tuple[str, int, bytes]) -> Stored[R]:
     return Stored(row[0], str(row[1]), _decoder(kind).decode(row[2]))
 
 
-def _column(field: str) -> str:
-    return "id" if field == "id" else f"json_extract(body, '$.{field}')"
-
-
-def _sql(bound: Bound) -> str | int:
-    return rfc3339(bound) if isinstance(bound, datetime) else bound
+def _sql(value: Any) -> str | int | None:
+    return rfc3339(value) if isinstance(value, datetime) else value
 
 
 def _create_tables(connection: sqlite3.Connection) -> None:
     statements = [
-        f'CREATE TABLE IF NOT EXISTS "{kind.collection}" (id TEXT PRIMARY KEY, version INTEGER NOT NULL, body TEXT NOT NULL)'
+        f'CREATE TABLE IF NOT EXISTS "{kind.collection}" (id TEXT PRIMARY KEY, version INTEGER NOT NULL, body TEXT NOT NULL'
+        f"{''.join(f', {_column(field)}' for field in _FIELDS[kind])})"
         for kind in RECORDS
     ]
     for query in QUERIES:

@@ -106,15 +106,17 @@ def capture(
     """
     repeat = _repeat_of(services, said, key, server=server)
     try:
-        taken = _checked(services, published, said, repeat, server=server)
+        return _capture(services, _checked(services, published, said, repeat, server=server))
     except Stale:
-        # the policy may have changed since the first call: its repeat still gets the same answer
+        # policy or address may have changed since the first call: its repeat still gets the same answer
         if earlier := _repeated(services, repeat):
             return earlier
         raise
 
+
+def _capture(services: Services, taken: Capture) -> dict[str, Any]:
     def attempt(look: bool) -> dict[str, Any]:
-        if look and (earlier := _repeated(services, repeat)):
+        if look and (earlier := _repeated(services, taken.repeat)):
             return earlier
         services.commit(_changes(services, taken, look=look))
         return taken.answer
@@ -370,7 +372,7 @@ def _by_mail(services: Services, taken: Capture, device: str | None, *, look: bo
     email = taken.email or ""
     # a no is never one too many: whoever used up an address's places must not silence its owner
     changes = _stops(services, taken, email)
-    changes += [throttle.place(services, email, taken.at, look=look)] if taken.pending else []
+    changes += [throttle.place(services, email, taken.at, "subject.email", look=look)] if taken.pending else []
     if taken.pending or device is None:
         token = new_token()
         pending_id = token_hash(token)

@@ -91,11 +91,12 @@ def shown(services: Services, request_id: str) -> dict[str, Any]:
     """Return one request with what only an operator needs."""
     case = Case.read(services, request_id)
     record = case.record
-    mails = {name: msgspec.to_builtins(mailing) for name, mailing in record.mails.items()}
+    mails = {name: {"status": one.status, **msgspec.to_builtins(one)} for name, one in record.mails.items()}
     problems = {name: step.problem for name, step in record.steps.items() if step.problem}
     extra = {
         "channel": record.channel,
         "accounts": requests.accounts_of(case),
+        "details": case.envelope.details,
         "mails": mails,
         "problems": problems,
         "warned": record.warned,

@@ -13,7 +13,7 @@ from shared.annex import MAILER
 from shared.case import Case
 from shared.promises.erasure import UNSETTLED, promise_met, status_of
 from shared.records import Request, Step
-from shared.times import rfc3339
+from shared.times import rfc3339, statutory_month
 
 TITLE_NOT_CONNECTED = "not connected: we sent it nothing"
 
@@ -38,6 +38,19 @@ def view(case: Case) -> dict[str, Any]:
         if (at := getattr(record, name)) is not None:
             shape[name.removesuffix("_at")] = rfc3339(at)
     return shape
+
+
+def view_unproven(case: Case) -> dict[str, Any]:
+    """Return what whoever filed a request may see before the mailbox confirmed: that it waits, or waits no more."""
+    record = case.record
+    return {
+        "request_id": case.id,
+        "right": record.right,
+        "status": "unverified" if record.open else "unconfirmed",
+        "received_at": rfc3339(record.received_at),
+        "statutory_by": rfc3339(statutory_month(record.received_at)),
+        "steps": [],
+    }
 
 
 def _promise(record: Request, now: datetime) -> dict[str, Any]:

@@ -109,9 +109,21 @@ HALF_CALLS = {
 
 
 @pytest.mark.parametrize("how", HALF_CALLS)
-@pytest.mark.parametrize("path", ["/requests", "/consents", "/requests/none/confirm?t=none"])
-def test_half_a_call_is_refused_or_dropped(house: House, path: str, how: str) -> None:
-    head = f"POST {path} HTTP/1.1\r\nHost: {CANARY}\r\nContent-Type: application/json\r\nConnection: close\r\n"
+@pytest.mark.parametrize(
+    "call",
+    [
+        "POST /requests",
+        "POST /consents",
+        "POST /requests/none/confirm?t=none",
+        "POST /consents/none",
+        "PUT /policy",
+        "GET /requests/none",
+        "POST /clock",
+        "POST /none",
+    ],
+)
+def test_half_a_call_is_refused_or_dropped(house: House, call: str, how: str) -> None:
+    head = f"{call} HTTP/1.1\r\nHost: {CANARY}\r\nContent-Type: application/json\r\nConnection: close\r\n"
     received = raw(house, head.encode() + HALF_CALLS[how])
     assert not received or received.split(b" ")[1].startswith(b"4"), received[:200]
 

@@ -17,7 +17,14 @@ def settings(folder: Path, **environment: str) -> Settings:
 
 
 @pytest.mark.parametrize(
-    "base", ["https://api.sendgrid.com", "http://10.0.0.1", "http://127.0.0.1.evil.example", "http://evil.example#127.0.0.1", ""]
+    "base",
+    [
+        "https://api.sendgrid.com",
+        "http://10.0.0.1",
+        "http://127.0.0.1.evil.example",
+        "http://evil.example#127.0.0.1",
+        "",
+    ],
 )
 def test_a_vendor_that_is_not_on_this_machine_is_refused_locally(tmp_path: Path, base: str) -> None:
     with pytest.raises(Misconfigured, match="loopback"):
@@ -49,7 +56,9 @@ def test_each_operator_has_a_token_of_their_own(tmp_path: Path) -> None:
 
 
 def test_google_cloud_refuses_to_start_with_a_subprocessor_that_is_neither_connected_nor_unused(tmp_path: Path) -> None:
-    with pytest.raises(Misconfigured, match="neither connected nor in not_used: google_analytics, google_tag_manager, stripe"):
+    with pytest.raises(
+        Misconfigured, match="neither connected nor in not_used: google_analytics, google_tag_manager, stripe"
+    ):
         Container(settings(tmp_path, RUNTIME="gcp", COMPANY=str(SAMPLES / "company.yaml")))
 
 
