@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Protocol
 
 import isodate
 
@@ -21,15 +21,11 @@ class Clock(Protocol):
         ...
 
 
+@lru_cache(maxsize=1024)
 def plus(moment: datetime, duration: str) -> datetime:
     """Add an ISO 8601 duration; months and years are calendar ones (31 January + P1M = 28 February)."""
-    later: datetime = moment + _parsed(duration)
+    later: datetime = moment + isodate.parse_duration(duration)
     return later
-
-
-@lru_cache(maxsize=256)
-def _parsed(duration: str) -> Any:
-    return isodate.parse_duration(duration)
 
 
 def valid_duration(text: str, field: str) -> str:
