@@ -5,7 +5,7 @@ from __future__ import annotations
 from infra.http.answers import Answer
 from infra.http.edge import Call, Edge, Nothing
 from shared.failures import BadInput
-from shared.promises import consents
+from shared.promises import confirmations, consents, receipts
 from shared.promises.consents import Decided
 
 edge = Edge("consents", browser=True)
@@ -37,13 +37,13 @@ def show_current(call: Call[None]) -> Answer:
     names = [name.strip() for name in purposes.split(",") if name.strip()] if purposes else None
     # counts only when exactly "1" (Global Privacy Control)
     gpc = call.request.headers.get("Sec-GPC") == "1"
-    return consents.current(call.services, call.services.policies.current(), device, names, gpc=gpc)
+    return receipts.current(call.services, call.services.policies.current(), device, names, gpc=gpc)
 
 
 @edge.route("GET", "/confirm", "The page behind the mailed link; changes nothing")
 def show_confirm(call: Call[None]) -> Answer:
     token = call.required("t")
-    found = consents.waiting(call.services, call.services.policies.current(), token)
+    found = confirmations.waiting(call.services, call.services.policies.current(), token)
     used = found.stored.record.confirmed_at is not None
     if call.wants_page():
         from infra.http.pages import html
@@ -61,7 +61,7 @@ def show_confirm(call: Call[None]) -> Answer:
 
 @edge.route("POST", "/confirm", "The mailbox confirms", body=Nothing | None, form=True)
 def confirm(call: Call[None]) -> Answer:
-    answer = consents.confirm(call.services, call.services.policies.current(), call.required("t"))
+    answer = confirmations.confirm(call.services, call.services.policies.current(), call.required("t"))
     if call.wants_page():
         from infra.http.pages import html
 
@@ -73,7 +73,7 @@ def confirm(call: Call[None]) -> Answer:
 
 @edge.route("GET", "/receipts/<receipt_id>", "A signed receipt, to whoever holds its id")
 def show_receipt(call: Call[None]) -> Answer:
-    found = consents.receipt(call.services, call.path["receipt_id"])
+    found = receipts.receipt(call.services, call.path["receipt_id"])
     if call.wants_page():
         from infra.http.pages import html
 

@@ -16,31 +16,28 @@ import msgspec
 
 from shared import identity, ledger, throttle, work
 from shared.company import SIGNALS, Purpose
-from shared.failures import BadInput, Missing, Stale, TryAgain
+from shared.failures import BadInput, Stale, TryAgain
 from shared.identity import Identifiers
 from shared.ports import Services
 from shared.promises import notice
+from shared.promises.confirmations import CONFIRM_WITHIN, MAIL
 from shared.promises.policy import Published
 from shared.records import (
     Alias,
     Decision,
     Head,
     Idempotency,
-    LedgerEntry,
     Link,
     Pending,
     Subject,
     Suppression,
 )
-from shared.store import Change, Create, Delete, Put, Stored, Update, persist
+from shared.store import Change, Create, Put, Stored, Update, persist
 from shared.times import plus, rfc3339
-from shared.vault import canonical, new_id, new_token, token_hash, unb64url
+from shared.vault import canonical, new_id, new_token, token_hash
 
 Method = Literal["banner", "form", "settings", "email", "import"]
-CONFIRM_WITHIN = timedelta(days=7)
-ANSWERED_AGAIN_FOR = timedelta(days=30)
 ANSWERS_KEPT = timedelta(days=2)
-MAIL = "consent.mail"
 
 
 class Who(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -399,198 +396,3 @@ def _pending(
         head=_evidence(services, taken, device)[1],
         sealed=services.vault.seal(place, opened) if taken.pending else None,
     )
-
-
-# --- the mailbox answers ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A pending consent as its mailbox sees it. `masked` is None once it is confirmed."""
-
-    stored: Stored[Pending]
-    masked: str | None
-    purposes: list[Purpose]
-
-
-def waiting(services: Services, published: Published, token: str) -> Waiting:
-    """Return what a mailed token confirms. Raises BadInput (unknown), Stale (expired)."""
-    stored = services.store.get(Pending, token_hash(token))
-    if stored is None or not stored.record.purposes:
-        raise BadInput("this link was not made here, or expired", "t")
-    if stored.record.confirmed_at is None and services.clock.now() > stored.record.expires_at:
-        raise Stale("this link has expired; decide again on the website", "t")
-    known = {purpose.name: purpose for purpose in published.purposes()}
-    sealed = stored.record.sealed
-    masked = identity.masked(_opened(services, stored)["email"]) if sealed else None
-    return Waiting(stored, masked, [known[name] for name in stored.record.purposes if name in known])
-
-
-def _opened(services: Services, stored: Stored[Pending]) -> dict[str, str]:
-    opened: dict[str, str] = services.vault.unseal(f"pendings/{stored.id}", stored.record.sealed or b"")
-    return opened
-
-
-def confirm(services: Services, published: Published, token: str) -> dict[str, Any]:
-    """Record that the mailbox confirmed. Confirming again answers the same and changes nothing."""
-
-    def attempt(_look: bool) -> dict[str, Any]:
-        found = waiting(services, published, token)
-        record = found.stored.record
-        if record.confirmed_at is None:
-            services.commit(_confirmation(services, found))
-        return {
-            "confirmed": record.purposes,
-            "recorded_at": rfc3339(record.confirmed_at or services.clock.now()),
-            "receipt_id": record.receipt,
-            "receipt_url": f"{services.base_url}/consents/receipts/{record.receipt}",
-        }
-
-    return persist(attempt)
-
-
-def _confirmation(services: Services, found: Waiting) -> list[Change]:
-    now, record = services.clock.now(), found.stored.record
-    email = _opened(services, found.stored)["email"]
-    granted = {
-        purpose.name: Decision(
-            granted=True, at=now, policy=record.policy, receipt=record.receipt, until=plus(now, purpose.ask_again_after)
-        )
-        for purpose in found.purposes
-    }
-    ref, changes = _mailbox(services, email, granted, now)
-    # where a device decided too, the mailbox's word is a stream of its own: erasing one leaves the other's evidence
-    stream, before = (f"{record.receipt}m", None) if record.device else (record.receipt, record.head)
-    facts = {"purposes": list(granted)}
-    entry, head = ledger.append(services.vault, before, stream, now, "consent.confirmed", facts, subject=ref)
-    after = msgspec.structs.replace(
-        record, confirmed_at=now, sealed=None, head=head, expires_at=now + ANSWERED_AGAIN_FOR
-    )
-    lifted: list[Change] = [_lift(services, email, name) for name in granted]
-    return [*changes, entry, Update(found.stored, after), *lifted, *_device_knows(services, record, granted)]
-
-
-def _lift(services: Services, email: str, purpose: str) -> Change:
-    # a confirmed opt-in lifts the suppression for that purpose (TRUTH §4)
-    return Delete(Suppression, identity.suppression(services.vault, email, purpose))
-
-
-def _mailbox(services: Services, email: str, granted: dict[str, Decision], now: datetime) -> tuple[str, list[Change]]:
-    alias_id = identity.alias(services.vault, "email", email)
-    alias = services.store.get(Alias, alias_id)
-    links = alias.record.links if alias else []
-    own = next((link for link in links if link.kind == "mailbox"), None)
-    stored = services.store.get(Subject, own.ref) if own else None
-    if own and stored:
-        relinked = [msgspec.structs.replace(one, confirmed_at=now) if one is own else one for one in links]
-        merged = msgspec.structs.replace(stored.record, decisions=stored.record.decisions | granted)
-        return own.ref, [Update(stored, merged), _relinked(alias, alias_id, relinked)]
-    ref = new_id()
-    subject = Subject(
-        kind="mailbox",
-        created_at=now,
-        sealed=services.vault.seal(f"subjects/{ref}", Identifiers(addresses=[email])),
-        decisions=granted,
-        asked=list(granted),
-    )
-    link = Link(ref=ref, kind="mailbox", source="mailbox", confirmed_at=now)
-    kept = [one for one in links if one is not own]
-    return ref, [Create(ref, subject), _relinked(alias, alias_id, [*kept, link])]
-
-
-def _relinked(alias: Stored[Alias] | None, alias_id: str, links: list[Link]) -> Change:
-    return Update(alias, Alias(links=links)) if alias else Create(alias_id, Alias(links=links))
-
-
-def _device_knows(services: Services, record: Pending, granted: dict[str, Decision]) -> list[Change]:
-    device = services.store.get(Subject, record.device) if record.device else None
-    if device is None:
-        return []
-    # only where the device's latest word is still the one that was confirmed
-    known = {
-        name: decision
-        for name, decision in granted.items()
-        if (latest := device.record.decisions.get(name)) and latest.receipt == record.receipt
-    }
-    return [Update(device, msgspec.structs.replace(device.record, decisions=device.record.decisions | known))]
-
-
-def send_confirmation(services: Services, claim: work.Claim) -> None:
-    """Mail the link that asks the mailbox (work `consent.mail`)."""
-    stored = services.store.get(Pending, claim.work.ref)
-    if stored is not None and stored.record.sealed is not None:
-        opened = _opened(services, stored)
-        words = {
-            "purposes": [
-                {"title": purpose.title, "why": purpose.why}
-                for name in stored.record.purposes
-                if (purpose := services.company.purpose(name))
-            ],
-            "link": f"{services.base_url}/consents/confirm?t={opened['token']}",
-            "expires_at": stored.record.expires_at,
-        }
-        services.postman.post("consent_confirm", opened["email"], opened["locale"], words, claim.id)
-    services.commit([claim.done()])
-
-
-# --- reading ---------------------------------------------------------------------------------------------------------
-
-
-def current(
-    services: Services, published: Published, device: str, names: Sequence[str] | None, *, gpc: bool
-) -> dict[str, Any]:
-    """Return `{decisions, needs_prompt, reasons}` for a device.
-
-    Reasons: never_asked, expired, policy_changed, and gpc (Sec-GPC: 1 denies what nobody explicitly granted here).
-    """
-    alias = services.store.get(Alias, identity.alias(services.vault, "device", identity.device_id(device)))
-    stored = services.store.get(Subject, alias.record.links[0].ref) if alias else None
-    asked = {purpose.name: purpose for purpose in published.purposes() if purpose.legal_basis == "consent"}
-    for name in names or []:
-        if name not in asked:
-            raise BadInput(f"{name} is not a consent purpose of this policy", "purposes")
-    looked_at = names or (stored.record.asked if stored else []) or list(asked)
-    decisions = stored.record.decisions if stored else {}
-    now = services.clock.now()
-    reasons = sorted({_reason(published, name, decisions.get(name), now, gpc=gpc) for name in looked_at} - {""})
-    return {
-        "decisions": {name: _granted(decisions.get(name), now) for name in looked_at},
-        "needs_prompt": bool(set(reasons) - {"gpc", "pending"}),
-        "reasons": reasons,
-    }
-
-
-def _granted(decision: Decision | None, now: datetime) -> bool:
-    return decision is not None and decision.granted and (decision.until is None or now < decision.until)
-
-
-def _reason(published: Published, name: str, decision: Decision | None, now: datetime, *, gpc: bool) -> str:
-    if decision is None:
-        return "gpc" if gpc else "never_asked"
-    if decision.until is not None and now >= decision.until:
-        return "expired"
-    if published.changed_since(decision.policy, name):
-        return "policy_changed"
-    return "pending" if decision.pending else ""
-
-
-def receipt(services: Services, receipt_id: str) -> dict[str, Any]:
-    """Return a receipt with its signature, to whoever holds its id. Raises Missing."""
-    streams = (receipt_id, f"{receipt_id}m") if receipt_id.isalnum() else ()
-    entries = [stored.record for stream in streams for stored in ledger.stream_of(services.store, stream)]
-    if not entries or entries[0].kind != "consent":
-        raise Missing("there is no such receipt")
-    return {"receipt": _claims(entries[0]), "jws": entries[0].facts["jws"], "events": _events(entries)}
-
-
-def _claims(entry: LedgerEntry) -> dict[str, Any]:
-    claims: dict[str, Any] = msgspec.json.decode(unb64url(entry.facts["jws"].split(".")[1]))
-    return claims
-
-
-def _events(entries: Sequence[LedgerEntry]) -> list[dict[str, Any]]:
-    return [
-        {"event": entry.kind, "at": rfc3339(entry.at), "purposes": entry.facts["purposes"]}
-        for entry in entries
-        if entry.kind != "consent"
-    ]

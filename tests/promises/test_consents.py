@@ -1,113 +1,18 @@
 from __future__ import annotations
 
-import base64
-import json
-
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from shared.failures import BadInput, Missing, Stale
-from shared.identity import suppression
-from shared.promises import consents, operators, retention
-from shared.promises.consents import Decided, Who, consent_mode
-from shared.promises.policy import Draft, publish
-from shared.records import Subject, Suppression
-from shared.vault import unb64url
+from shared.failures import BadInput, Stale
+from shared.records import Subject
 from tests.promises.world import World
 
 DEVICE = "device-0001"
 
 
-def current(world: World, *names: str, gpc: bool = False) -> dict[str, object]:
-    return consents.current(world.services, world.services.policies.current(), DEVICE, names or None, gpc=gpc)
+def consents_subjects():
+    from shared.store import Query
 
-
-def token_mailed(world: World) -> str:
-    world.run_due()
-    return str(world.mailed("consent_confirm")[-1]["link"].partition("?t=")[2])
-
-
-def test_a_grant_stands_at_once_and_a_withdrawal_is_the_same_call(world: World) -> None:
-    world.decide({"analytics": True, "ads": False}, device_id=DEVICE)
-    assert current(world) == {"decisions": {"analytics": True, "ads": False}, "needs_prompt": False, "reasons": []}
-    world.decide({"analytics": False}, device_id=DEVICE)
-    assert current(world, "analytics")["decisions"] == {"analytics": False}
-
-
-def test_a_device_never_asked_needs_a_prompt_for_every_consent_purpose(world: World) -> None:
-    shown = current(world)
-    assert shown["decisions"] == {"analytics": False, "ads": False, "marketing_email": False}
-    assert (shown["needs_prompt"], shown["reasons"]) == (True, ["never_asked"])
-
-
-def test_global_privacy_control_denies_until_an_explicit_grant_here(world: World) -> None:
-    assert current(world, gpc=True) | {"decisions": {}} == {"decisions": {}, "needs_prompt": False, "reasons": ["gpc"]}
-    world.decide({"ads": True}, device_id=DEVICE)
-    assert current(world, "ads", gpc=True)["decisions"] == {"ads": True}
-
-
-def test_consent_runs_out_and_is_asked_again(world: World) -> None:
-    world.decide({"analytics": True}, device_id=DEVICE)
-    world.advance("P12M")
-    assert current(world) == {"decisions": {"analytics": False}, "needs_prompt": True, "reasons": ["expired"]}
-
-
-@pytest.mark.parametrize(
-    ("material", "changes", "asked_again"),
-    [(True, None, True), (True, ["analytics"], True), (True, ["ads"], False), (False, None, False)],
-)
-def test_a_material_change_asks_again_for_the_purposes_it_changes(
-    world: World, material: bool, changes: list[str] | None, asked_again: bool
-) -> None:
-    world.decide({"analytics": True}, device_id=DEVICE)
-    publish(world.services, Draft(text="# New", version="v2", material=material, changes=changes), "ola")
-    publish(world.services, Draft(text="# Newer", version="v3", material=False), "ola")
-    world.services.policies.forget()
-    assert current(world, "analytics")["needs_prompt"] is asked_again
-    assert current(world, "analytics")["reasons"] == (["policy_changed"] if asked_again else [])
-
-
-def test_mail_consent_from_a_browser_waits_for_the_mailbox(world: World) -> None:
-    answer = world.decide({"marketing_email": True}, device_id=DEVICE, email="ann@mail.test")
-    assert answer["pending"] == ["marketing_email"]
-    assert current(world) == {"decisions": {"marketing_email": False}, "needs_prompt": False, "reasons": ["pending"]}
-    token = token_mailed(world)
-    published = world.services.policies.current()
-    first = consents.confirm(world.services, published, token)
-    assert consents.confirm(world.services, published, token) == first
-    assert current(world)["decisions"] == {"marketing_email": True}
-    assert operators.check_evidence(world.services)["intact"] is True
-
-
-def test_an_unconfirmed_mail_consent_is_forgotten_after_seven_days(world: World) -> None:
-    answer = world.decide({"marketing_email": True}, email="ann@mail.test")
-    token = token_mailed(world)
-    world.advance("P8D")
-    with pytest.raises(Stale):
-        consents.confirm(world.services, world.services.policies.current(), token)
-    retention.expire(world.services)
-    with pytest.raises(BadInput):
-        consents.confirm(world.services, world.services.policies.current(), token)
-    with pytest.raises(Missing):
-        consents.receipt(world.services, answer["receipt_id"])
-
-
-def test_the_evidence_of_a_confirmed_mail_consent_outlives_its_confirmation_record(world: World) -> None:
-    answer = world.decide({"marketing_email": True}, email="ann@mail.test")
-    consents.confirm(world.services, world.services.policies.current(), token_mailed(world))
-    world.advance("P60D")
-    retention.expire(world.services)
-    assert consents.receipt(world.services, answer["receipt_id"])["events"][0]["purposes"] == ["marketing_email"]
-
-
-def test_no_needs_no_proof_and_a_confirmed_yes_lifts_it(world: World) -> None:
-    world.decide({"marketing_email": False}, email="Ann+news@Mail.test")
-    key = suppression(world.services.vault, "ann@mail.test", "marketing_email")
-    assert world.services.store.get(Suppression, key) is not None
-    world.decide({"marketing_email": True}, email="ann@mail.test")
-    assert world.services.store.get(Suppression, key) is not None, "a yes that nobody confirmed lifts nothing"
-    consents.confirm(world.services, world.services.policies.current(), token_mailed(world))
-    assert world.services.store.get(Suppression, key) is None
+    return Query(Subject)
 
 
 def test_the_websites_server_decides_for_a_user_without_waiting(world: World) -> None:
@@ -124,73 +29,6 @@ def test_a_browser_may_not_name_a_user(world: World) -> None:
     assert refused.value.field == "subject.user_id"
 
 
-def test_the_same_key_gets_the_same_answer_and_another_body_is_refused(world: World) -> None:
-    notice = world.notice("analytics")
-
-    def said(yes: bool) -> Decided:
-        return Decided(subject=Who(device_id=DEVICE), notice=notice, decisions={"analytics": yes}, method="banner")
-
-    published = world.services.policies.current()
-    first = consents.capture(world.services, published, said(True), server=False, key="k")
-    assert consents.capture(world.services, published, said(True), server=False, key="k") == first
-    with pytest.raises(Stale):
-        consents.capture(world.services, published, said(False), server=False, key="k")
-
-
-def test_a_stale_notice_and_a_forged_one_are_told_apart(world: World) -> None:
-    notice = world.notice("analytics")
-    said = Decided(subject=Who(device_id=DEVICE), notice=notice, decisions={"analytics": True}, method="banner")
-    publish(world.services, Draft(text="# New", version="v2"), "ola")
-    world.services.policies.forget()
-    with pytest.raises(Stale):
-        consents.capture(world.services, world.services.policies.current(), said, server=False, key=None)
-    forged = Decided(subject=said.subject, notice=notice[:-2] + "xx", decisions=said.decisions, method="banner")
-    with pytest.raises(BadInput):
-        consents.capture(world.services, world.services.policies.current(), forged, server=False, key=None)
-
-
-@pytest.mark.parametrize(
-    ("decisions", "field"),
-    [({}, "decisions"), ({"ads": True}, "decisions.ads"), ({"account": True}, "decisions.account")],
-)
-def test_only_consent_purposes_that_stood_in_the_notice_can_be_decided(
-    world: World, decisions: dict[str, bool], field: str
-) -> None:
-    said = Decided(
-        subject=Who(device_id=DEVICE), notice=world.notice("analytics", "account"), decisions=decisions, method="banner"
-    )
-    with pytest.raises(BadInput) as refused:
-        consents.capture(world.services, world.services.policies.current(), said, server=False, key=None)
-    assert refused.value.field == field
-
-
-def test_anybody_can_check_a_receipt_with_the_published_key(world: World) -> None:
-    answer = world.decide({"analytics": True}, device_id=DEVICE)
-    signed = consents.receipt(world.services, answer["receipt_id"])["jws"]
-    head, claims, signature = signed.split(".")
-    kid = json.loads(unb64url(head))["kid"]
-    key = next(one for one in world.services.vault.jwks()["keys"] if one["kid"] == kid)
-    public = Ed25519PublicKey.from_public_bytes(base64.urlsafe_b64decode(key["x"] + "="))
-    public.verify(unb64url(signature), f"{head}.{claims}".encode())
-    stated = json.loads(unb64url(claims))
-    assert stated["purposes"] == {"analytics": "given"}
-    assert stated["privacy_notice"]["sha256"] == answer["policy_hash"]
-
-
-def test_a_receipt_names_nobody(world: World) -> None:
-    answer = world.decide({"analytics": True}, device_id=DEVICE, email="ann@mail.test", ga_client_id="GA1.2.3")
-    text = json.dumps(consents.receipt(world.services, answer["receipt_id"]))
-    assert not [one for one in (DEVICE, "ann@mail.test", "GA1.2.3") if one in text]
-
-
-def test_consent_mode_grants_a_signal_only_with_its_purpose(world: World) -> None:
-    purposes = world.services.policies.current().purposes()
-    mode = consent_mode(purposes, {"analytics"})
-    granted = {"analytics_storage", "security_storage"}
-    assert {name for name, state in mode.items() if state == "granted"} == granted
-    assert len(mode) == 7
-
-
 def test_a_device_keeps_its_google_client_id_sealed_and_links_nothing_else(world: World) -> None:
     world.decide({"analytics": True}, device_id=DEVICE)
     world.decide({"analytics": True}, device_id=DEVICE, ga_client_id="GA1.2.3")
@@ -198,9 +36,3 @@ def test_a_device_keeps_its_google_client_id_sealed_and_links_nothing_else(world
     assert [one.record.kind for one in stored] == ["device"]
     opened = world.services.vault.unseal(f"subjects/{stored[0].id}", stored[0].record.sealed)
     assert opened == {"device_id": DEVICE, "ga_client_ids": ["GA1.2.3"]}
-
-
-def consents_subjects():
-    from shared.store import Query
-
-    return Query(Subject)
