@@ -19,11 +19,12 @@ from shared.store import Change, Create, Put, Store, Update
 from shared.vault import Vault
 
 if TYPE_CHECKING:
+    from infra.http.oidc import CallerTokens
     from infra.in_force import PolicyInForce
-    from infra.local.website import LocalWebsite
     from infra.subprocessors.sendgrid import SendgridTransport
-    from shared.ports import Connector, Postman, WorkQueue
+    from shared.ports import Archive, Connector, Postman, Topic, WorkQueue
     from shared.times import Clock
+    from shared.website import WebsiteStore
     from shared.website_data import WebsiteData
 
 SWEEP_EVERY = timedelta(minutes=5)
@@ -34,32 +35,43 @@ class Container:
 
     def __init__(self, settings: Settings, queue: WorkQueue | None = None) -> None:
         self.settings = settings
-        if settings.runtime == "gcp":
-            self._refuse_unfinished()
         if queue is not None:
             self.__dict__["queue"] = queue
 
-    def _refuse_unfinished(self) -> None:
-        """On Google Cloud nothing starts while a subprocessor is neither connected nor said to be unused."""
-        idle = [entry.name for entry in ANNEX if entry.name not in {*self.connected, *self.company.not_used}]
-        if idle:
-            raise Misconfigured(f"neither connected nor in not_used: {', '.join(idle)}")
-        raise Misconfigured("RUNTIME=gcp has no adapters yet; it must not run on this machine's files instead")
-
     @cached_property
     def store(self) -> Store:
+        if self.settings.on_google:
+            return self._firestore()
         from infra.local.sqlite_store import SqliteStore
 
         return SqliteStore(self.settings.data_dir / "pledge.db", self.settings.text("SQLITE_SYNCHRONOUS") or "NORMAL")
 
+    def _firestore(self) -> Store:
+        from infra.gcp.firestore_store import FirestoreStore
+
+        return FirestoreStore(
+            self.settings.needed("GOOGLE_CLOUD_PROJECT"),
+            self.settings.text("FIRESTORE_DATABASE") or "(default)",
+            self.settings.google("FIRESTORE_EMULATOR_HOST"),
+        )
+
     @cached_property
     def clock(self) -> Clock:
+        if self.settings.runtime == "gcp":
+            from infra.gcp.system_clock import SystemClock
+
+            return SystemClock()
         from infra.local.file_clock import FileClock
 
         return FileClock(self.settings.data_dir / "clock")
 
     @cached_property
     def vault(self) -> Vault:
+        if self.settings.runtime == "gcp":
+            from infra.gcp import keyset as wrapped
+
+            text, key = self.settings.needed("KEYSET"), self.settings.needed("KEYSET_KEY")
+            return Vault(wrapped.keyset(text, key, wrapped.kms(self.settings.google("KMS_EMULATOR_HOST"))))
         from infra.local.keyset_file import keyset
 
         return Vault(keyset(self.settings.data_dir / "keyset.json"))
@@ -75,10 +87,14 @@ class Container:
         return website_data_from(self.settings.yaml("WEBSITE_DATA"))
 
     @cached_property
-    def website(self) -> LocalWebsite:
+    def website(self) -> WebsiteStore:
+        if self.settings.on_google:
+            from infra.gcp.website import google_website
+
+            return google_website(self.settings, self.website_data)
         from infra.local.website import LocalWebsite
 
-        return LocalWebsite(self.store, self.settings.data_dir / "website", self.website_data)
+        return LocalWebsite(self.store, self.settings.data_dir / "website")
 
     @property
     def annex(self) -> Sequence[Subprocessor]:
@@ -90,10 +106,18 @@ class Container:
 
         return tuple(entry.name for entry in ANNEX if entry.name in CONNECTORS)
 
+    @property
+    def idle(self) -> Sequence[str]:
+        """Return the subprocessors that are neither connected nor said to be unused."""
+        return [entry.name for entry in ANNEX if entry.name not in {*self.connected, *self.company.not_used}]
+
     @cached_property
     def connectors(self) -> Mapping[str, Connector]:
+        """Return the connectors. In the cloud none works while a subprocessor is neither connected nor said to be unused."""
         from infra.subprocessors import CONNECTORS
 
+        if self.idle and self.settings.runtime == "gcp":
+            raise Misconfigured(f"neither connected nor in not_used: {', '.join(self.idle)}")
         return {name: CONNECTORS[name](self) for name in self.connected}
 
     @cached_property
@@ -113,9 +137,36 @@ class Container:
 
     @cached_property
     def queue(self) -> WorkQueue:
+        if self.settings.on_google:
+            from infra.gcp.work_queue import CloudTasksQueue
+
+            name, host = self.settings.needed("WORK_QUEUE"), self.settings.google("TASKS_EMULATOR_HOST")
+            return CloudTasksQueue(name, self.clock, host)
         from infra.local.queue import SweptQueue
 
         return SweptQueue()
+
+    @cached_property
+    def topic(self) -> Topic:
+        if self.settings.on_google:
+            from infra.gcp.topic import PubsubTopic
+
+            return PubsubTopic(self.settings.needed("POLICY_TOPIC"), self.settings.google("PUBSUB_EMULATOR_HOST"))
+        from infra.local.topic import LocalTopic
+
+        return LocalTopic(self.clock)
+
+    @cached_property
+    def archive(self) -> Archive:
+        bucket = self.settings.text("EVIDENCE_BUCKET")
+        if self.settings.on_google and (bucket or self.settings.runtime == "gcp"):
+            from infra.gcp.evidence_bucket import EvidenceBucket
+
+            project, host = self.settings.needed("GOOGLE_CLOUD_PROJECT"), self.settings.google("STORAGE_EMULATOR_HOST")
+            return EvidenceBucket(project, self.settings.needed("EVIDENCE_BUCKET"), host)
+        from infra.local.evidence_folder import EvidenceFolder
+
+        return EvidenceFolder(self.settings.data_dir / "evidence")
 
     @cached_property
     def policies(self) -> PolicyInForce:
@@ -149,17 +200,26 @@ class Container:
         return tuple(self.settings.listed("WEBSITE_ORIGINS"))
 
     @cached_property
+    def caller_tokens(self) -> CallerTokens:
+        """Return the check of who calls an internal function on Google Cloud."""
+        from infra.http.oidc import caller_tokens
+
+        return caller_tokens(self.settings)
+
+    @cached_property
     def internal_secret(self) -> str:
         return self.settings.secret("INTERNAL_SECRET", "internal-secret")
 
     def commit(self, changes: Sequence[Change]) -> list[str]:
         """Commit, then announce the work that is due before the next sweep; that failing never fails the request."""
-        versions = self.store.commit(changes)
         written = [change for change in changes if isinstance(change, Create | Put | Update)]
         work = [(_id(change), change.record.due_at) for change in written if isinstance(change.record, Work)]
-        if work:
+        # asked for before the commit: a setting that is wrong must not show after it
+        queue = self.queue if work else None
+        versions = self.store.commit(changes)
+        if queue is not None:
             soon = self.clock.now() + SWEEP_EVERY
-            self.queue.announce([(work_id, due_at) for work_id, due_at in work if due_at <= soon])
+            queue.announce([(work_id, due_at) for work_id, due_at in work if due_at <= soon])
         return versions
 
 

@@ -15,6 +15,14 @@ import yaml
 
 from shared.failures import Misconfigured
 
+EMULATORS = (
+    "FIRESTORE_EMULATOR_HOST",
+    "PUBSUB_EMULATOR_HOST",
+    "STORAGE_EMULATOR_HOST",
+    "TASKS_EMULATOR_HOST",
+    "KMS_EMULATOR_HOST",
+    "SECRETS_EMULATOR_HOST",
+)
 SAMPLES = Path(__file__).parent / "local" / "samples"
 
 
@@ -41,6 +49,40 @@ class Settings:
         return runtime
 
     @cached_property
+    def on_google(self) -> bool:
+        """Tell whether Google Cloud's parts carry it: in the cloud, or as emulators on this machine."""
+        return self.runtime == "gcp" or self.emulator("FIRESTORE_EMULATOR_HOST") is not None
+
+    @cached_property
+    def sheltered(self) -> bool:
+        """Tell whether nothing real may be reached: under the embedded runtime and beside any emulator."""
+        return self.runtime == "local" or any(self.text(name) for name in EMULATORS)
+
+    def emulator(self, name: str) -> str | None:
+        """Return an emulator's `host:port`, None when absent. Refused unless loopback: it is spoken to in the clear."""
+        host = self.text(name)
+        if host is not None and not _loopback(host if "//" in host else f"//{host}"):
+            raise Misconfigured(f"{name}: only a loopback address is allowed")
+        return host
+
+    def google(self, name: str) -> str | None:
+        """Return the emulator that stands in for one of Google's services; None means the real one.
+
+        Refused where we are sheltered and the emulator is not named: beside one emulator, everything is one.
+        """
+        host = self.emulator(name)
+        if host is None and self.sheltered:
+            raise Misconfigured(f"{name}: nothing real is reached under RUNTIME=local or beside an emulator")
+        return host
+
+    def needed(self, name: str) -> str:
+        """Return a setting that must be there. Raises Misconfigured."""
+        value = self.text(name)
+        if value is None:
+            raise Misconfigured(f"{name} is not set")
+        return value
+
+    @cached_property
     def port(self) -> int:
         """Return the main port."""
         return int(self.text("PORT") or 8080)
@@ -55,7 +97,8 @@ class Settings:
     @cached_property
     def base_url(self) -> str:
         """Return where our pages are, without a slash at the end."""
-        return (self.text("PUBLIC_BASE_URL") or f"http://127.0.0.1:{self.port}").rstrip("/")
+        given = self.needed("PUBLIC_BASE_URL") if self.runtime == "gcp" else self.text("PUBLIC_BASE_URL")
+        return (given or f"http://127.0.0.1:{self.port}").rstrip("/")
 
     def secret(self, name: str, file: str) -> str:
         """Return a secret setting; the embedded runtime generates and keeps one."""
@@ -71,9 +114,11 @@ class Settings:
 
     def yaml(self, name: str) -> Any:
         """Return a YAML setting, parsed; the embedded runtime starts from our sample."""
+        if self.runtime != "local":
+            self.needed(name)
         path = Path(self.text(name) or self.data_dir / f"{name.lower().replace('_', '-')}.yaml")
         if not path.exists():
-            if self.text(name) or self.runtime != "local":
+            if self.text(name):
                 raise Misconfigured(f"{name}: there is no such file")
             _write_private(path, (SAMPLES / path.name).read_text())
         try:
@@ -82,10 +127,10 @@ class Settings:
             raise Misconfigured(f"{name}: not YAML") from error
 
     def vendor_base(self, name: str) -> str | None:
-        """Return a vendor's base URL. Refused unless loopback under the local runtime: a test can never reach a vendor."""
+        """Return a vendor's base URL. Refused unless loopback where we are sheltered: a test can never reach a vendor."""
         base = self.text(name)
-        if self.runtime == "local" and not _loopback(base or ""):
-            raise Misconfigured(f"{name}: only a loopback address is allowed under RUNTIME=local")
+        if self.sheltered and not _loopback(base or ""):
+            raise Misconfigured(f"{name}: only a loopback address is allowed under RUNTIME=local or beside an emulator")
         return base
 
 

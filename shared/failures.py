@@ -29,6 +29,13 @@ class Unauthenticated(Refused):
     title = "A key is needed"
 
 
+class Forbidden(Refused):
+    """It is known who calls, and they may not."""
+
+    status = 403
+    title = "Not allowed"
+
+
 class Missing(Refused):
     """Nothing here, or nothing this key opens."""
 

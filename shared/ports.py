@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -92,6 +92,33 @@ class WorkQueue(Protocol):
         ...
 
 
+class Topic(Protocol):
+    """Tells other functions that something happened. Ids only; at least once, in any order."""
+
+    def publish(self, message: Mapping[str, str]) -> str:
+        """Hand over one message; return the id it was given. Raises TryAgain, NeverRetry."""
+        ...
+
+
+class Archive(Protocol):
+    """Where evidence lies that nobody may change, not even we. Twins: `EvidenceFolder`, `EvidenceBucket`.
+
+    Names are paths, ASCII. Every call raises TryAgain or NeverRetry; both pass `tests/contracts/archive_contract.py`.
+    """
+
+    def keep(self, name: str, content: bytes) -> bool:
+        """Write it whole, once; False when something stands there already, which stays as it is."""
+        ...
+
+    def read(self, name: str) -> bytes | None:
+        """Return what stands there; None when nothing does."""
+        ...
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """Yield the names that begin so, in order."""
+        ...
+
+
 class Services(Protocol):
     """Everything a use case may ask for; each is built when first asked for, so a function starts with only its own."""
 
@@ -116,6 +143,10 @@ class Services(Protocol):
     def postman(self) -> Postman: ...
     @property
     def queue(self) -> WorkQueue: ...
+    @property
+    def topic(self) -> Topic: ...
+    @property
+    def archive(self) -> Archive: ...
     @property
     def base_url(self) -> str:
         """Where our own pages are, without a slash at the end."""

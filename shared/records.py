@@ -177,6 +177,24 @@ class InForce(Record, frozen=True, kw_only=True, omit_defaults=True):
     history: list[str]
 
 
+class Campaign(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """The announcing of one version to every account holder; its id follows from the version.
+
+    `announced`: it is open, and nobody was counted or written to yet.
+    """
+
+    collection: ClassVar[str] = "campaigns"
+    version: str
+    state: Literal["announced"]
+    announced_at: datetime
+    head: Head
+    recipients: int = 0
+    sent: int = 0
+    delivered: int = 0
+    bounced: int = 0
+    failed: int = 0
+
+
 # --- requests (§4, §5) -----------------------------------------------------------------------------------------------
 
 
@@ -337,6 +355,23 @@ class LedgerEntry(Record, frozen=True, kw_only=True, omit_defaults=True):
     mac: str = ""
 
 
+class Checkpoint(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """The last signed checkpoint of the ledger, as its archive has it. One record, id `last`.
+
+    It closes what is stamped after `after` (None: from the beginning) and up to `until`. `fold`: see
+    `shared.stretches`; `hash`: SHA-256 of its JWS; `previous`: the hash of the one before, `""` for the first.
+    """
+
+    collection: ClassVar[str] = "checkpoints"
+    number: int
+    until: datetime
+    entries: int
+    fold: str
+    hash: str
+    after: datetime | None = None
+    previous: str = ""
+
+
 class WebsiteDocument(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A document of the demo website's own database. Its id is its path; the data is the website's, not ours."""
 
@@ -354,6 +389,7 @@ RECORDS: tuple[type[Record], ...] = (
     Suppression,
     Policy,
     InForce,
+    Campaign,
     Request,
     Retained,
     Tombstone,
@@ -361,6 +397,7 @@ RECORDS: tuple[type[Record], ...] = (
     Attention,
     Incident,
     LedgerEntry,
+    Checkpoint,
     WebsiteDocument,
 )
 
@@ -371,7 +408,9 @@ REQUESTS_OF_ADDRESS = Query(Request, equals=("lookup",))
 REQUESTS_BY_STATUS = Query(Request, equals=("status",))
 EVIDENCE_OF_SUBJECT = Query(LedgerEntry, equals=("subject",))
 ALL_EVIDENCE = Query(LedgerEntry)
+EVIDENCE_BY_TIME = Query(LedgerEntry, by="at")
 ALL_ATTENTION = Query(Attention)
+ALL_CAMPAIGNS = Query(Campaign)
 PENDINGS_OF_ADDRESS = Query(Pending, equals=("address",))
 WEBSITE_BELOW = Query(WebsiteDocument)
 WEBSITE_COLLECTION = Query(WebsiteDocument, equals=("parent",))
@@ -387,7 +426,9 @@ QUERIES: tuple[Query[Any], ...] = (
     REQUESTS_OF_ADDRESS,
     EVIDENCE_OF_SUBJECT,
     ALL_EVIDENCE,
+    EVIDENCE_BY_TIME,
     ALL_ATTENTION,
+    ALL_CAMPAIGNS,
     PENDINGS_OF_ADDRESS,
     WEBSITE_BELOW,
     WEBSITE_COLLECTION,
@@ -395,3 +436,9 @@ QUERIES: tuple[Query[Any], ...] = (
     RETAINED_BY_PLACE,
     *EXPIRED,
 )
+_DECLARED = frozenset(QUERIES)
+
+
+def has_index(query: Query[Any]) -> bool:
+    """Tell whether a query is declared here. A whole collection by id needs no index and may be read undeclared."""
+    return query in _DECLARED or (not query.equals and query.by == "id")

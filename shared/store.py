@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
 
-from shared.failures import TryAgain
+from shared.failures import NeverRetry, TryAgain
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -106,13 +106,17 @@ class Store(Protocol):
         after: Stored[R] | None = None,
         limit: int = 100,
     ) -> list[Stored[R]]:
-        """Return up to `limit` records ordered by `query.by`, then id; `after` continues behind a result."""
+        """Return up to `limit` records ordered by `query.by`, then id; `after` continues behind a result.
+
+        Raises TryAgain, and NeverRetry for a query that `shared.records.QUERIES` does not declare: it has no index.
+        """
         ...
 
     def commit(self, changes: Sequence[Change]) -> list[str]:
         """Write all of it or nothing; returns the new versions in order ('' for a delete).
 
-        Raises Conflict when a precondition fails, TryAgain when the database cannot take it now.
+        Raises Conflict when a precondition fails, TryAgain when the database cannot take it now, NeverRetry
+        (`commit_too_large`, `impossible_id`) for what no database of ours takes.
         """
         ...
 
@@ -127,6 +131,16 @@ class Store(Protocol):
 
 MOST_CHANGES = 500
 """Changes in one commit, at the most: what a Firestore batch is documented to take."""
+MOST_BYTES = 4_000_000
+"""Of one commit, at the most: Firestore takes 10 MiB, its emulator 4."""
+MOST_RECORD_BYTES = 1_000_000
+"""Of one record, at the most: a Firestore document ends at 1 MiB, its name and its other fields included."""
+
+
+def check_size(records: Sequence[int], changes: int) -> None:
+    """Refuse what one batch cannot do, whichever store it is for. `records`: bytes of each record. Raises NeverRetry."""
+    if changes > MOST_CHANGES or sum(records) > MOST_BYTES or max(records, default=0) > MOST_RECORD_BYTES:
+        raise NeverRetry("commit_too_large")
 
 
 def every(

@@ -111,9 +111,12 @@ class Vault:
         return msgspec.json.decode(plain)
 
     def keyed(self, use: str, value: str) -> str:
-        """Return the keyed hash of an identifier for one use: 192 bits, URL-safe. Still personal data."""
+        """Return the keyed hash of an identifier for one use: 192 bits, hexadecimal. Still personal data.
+
+        Hexadecimal, because it names records: base64url can begin and end with `__`, which Firestore keeps for itself.
+        """
         digest = hmac.digest(_derived(self._index, use), value.encode("utf-8", "surrogatepass"), "sha256")
-        return b64url(digest[:24])
+        return digest[:24].hex()
 
     def mac(self, data: bytes) -> tuple[str, str]:
         """Return the id of the writing key and the MAC."""

@@ -20,9 +20,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from shared.failures import TryAgain
-from shared.records import QUERIES, RECORDS
-from shared.store import Bound, Change, Conflict, Create, Delete, Put, Query, Record, Stored, Update
+from shared.failures import NeverRetry, TryAgain
+from shared.records import QUERIES, RECORDS, has_index
+from shared.store import Bound, Change, Conflict, Create, Delete, Put, Query, Record, Stored, Update, check_size
 from shared.times import rfc3339
 
 R = TypeVar("R", bound=Record)
@@ -80,6 +80,8 @@ class SqliteStore:
         after: Stored[R] | None = None,
         limit: int = 100,
     ) -> list[Stored[R]]:
+        if not has_index(query):
+            raise NeverRetry("undeclared_query")
         by = _column(query.by)
         conditions = [f"{_column(field)} = ?" for field in query.equals]
         values: list[Any] = list(equals)
@@ -102,6 +104,8 @@ class SqliteStore:
     def commit(self, changes: Sequence[Change]) -> list[str]:
         # encoded before the lock is taken: writers wait for nothing but SQLite
         steps = [_statement(change) for change in changes]
+        written = [step[1] for change, step in zip(changes, steps, strict=True) if not isinstance(change, Delete)]
+        check_size([sum(len(one) for one in values if isinstance(one, str)) for values in written], len(changes))
         with self._lock, _database_errors():
             writer = self._writer
             writer.execute("BEGIN IMMEDIATE")

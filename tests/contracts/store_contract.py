@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 import pytest
 
+from shared.failures import NeverRetry
 from shared.records import (
     ALL_EVIDENCE,
     DUE_WORK,
@@ -25,7 +26,20 @@ from shared.records import (
     WebsiteDocument,
     Work,
 )
-from shared.store import MOST_CHANGES, Change, Conflict, Create, Delete, Put, Query, Record, Store, Stored, Update
+from shared.store import (
+    MOST_CHANGES,
+    MOST_RECORD_BYTES,
+    Change,
+    Conflict,
+    Create,
+    Delete,
+    Put,
+    Query,
+    Record,
+    Store,
+    Stored,
+    Update,
+)
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
@@ -350,6 +364,33 @@ class StoreContract:
         store.commit([Create("r", request(1, is_open=True))])
         store.commit([Update(read(store, Request, "r"), request(1, is_open=False))])
         assert store.query(WATCHED_REQUESTS, True) == []
+
+    def test_a_query_that_is_not_declared_is_refused(self, store: Store) -> None:
+        with pytest.raises(NeverRetry, match="undeclared_query"):
+            store.query(Query(Work, by="created_at"))
+
+    # --- what no batch can do ------------------------------------------------------------------------------------------
+
+    def test_more_changes_than_a_batch_takes_are_refused_and_none_is_written(self, store: Store) -> None:
+        with pytest.raises(NeverRetry, match="commit_too_large"):
+            store.commit([Create(f"{number:03d}", work()) for number in range(MOST_CHANGES + 1)])
+        assert store.query(DUE_WORK) == []
+
+    @pytest.mark.parametrize(("records", "length"), [(1, MOST_RECORD_BYTES + 1), (5, 900_000)])
+    def test_more_bytes_than_a_batch_takes_are_refused_and_none_is_written(
+        self, store: Store, records: int, length: int
+    ) -> None:
+        with pytest.raises(NeverRetry, match="commit_too_large"):
+            store.commit([Create(f"d{number}", document(text="x" * length)) for number in range(records)])
+        assert store.query(WEBSITE_BELOW) == []
+
+    def test_nearly_as_many_bytes_as_a_batch_takes_are_written(self, store: Store) -> None:
+        store.commit([Create(f"d{number}", document(text="x" * 950_000)) for number in range(4)])
+        assert [len(found.record.data["text"]) for found in store.query(WEBSITE_BELOW)] == [950_000] * 4
+
+    @pytest.mark.parametrize("id", ["", ".", "..", "__all__", "a/b", "x" * 1501, "__x/y__", "\0"])
+    def test_nothing_stands_under_an_impossible_id(self, store: Store, id: str) -> None:
+        assert store.get(Request, id) is None
 
     # --- many at once -------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.container import Container
-from infra.settings import SAMPLES, Settings
+from infra.settings import EMULATORS, SAMPLES, Settings
 from shared.failures import Misconfigured
 
 
@@ -55,17 +55,56 @@ def test_each_operator_has_a_token_of_their_own(tmp_path: Path) -> None:
     assert tokens["per"] not in {"", "one"}
 
 
-def test_google_cloud_refuses_to_start_with_a_subprocessor_that_is_neither_connected_nor_unused(tmp_path: Path) -> None:
-    with pytest.raises(
-        Misconfigured, match="neither connected nor in not_used: google_analytics, google_tag_manager, stripe"
-    ):
-        Container(settings(tmp_path, RUNTIME="gcp", COMPANY=str(SAMPLES / "company.yaml")))
+def test_in_the_cloud_no_connector_works_while_a_subprocessor_is_neither_connected_nor_unused(tmp_path: Path) -> None:
+    container = Container(settings(tmp_path, RUNTIME="gcp", COMPANY=str(SAMPLES / "company.yaml")))
+    with pytest.raises(Misconfigured, match="neither connected nor in not_used: google_analytics, google_tag_manager"):
+        _ = container.connectors
 
 
-def test_google_cloud_never_runs_on_this_machines_files(tmp_path: Path) -> None:
-    idle = "google_analytics", "google_tag_manager", "stripe", "facebook", "instagram"
-    company = tmp_path / "company.yaml"
-    unused = ", ".join(f"{name}: no contract" for name in idle)
-    company.write_text((SAMPLES / "company.yaml").read_text().replace("not_used: {}", f"not_used: {{{unused}}}"))
-    with pytest.raises(Misconfigured, match="no adapters yet"):
-        Container(settings(tmp_path, RUNTIME="gcp", COMPANY=str(company)))
+@pytest.mark.parametrize(
+    ("asked", "missing"),
+    [
+        ("store", "GOOGLE_CLOUD_PROJECT"),
+        ("queue", "WORK_QUEUE"),
+        ("company", "COMPANY"),
+        ("vault", "KEYSET"),
+        ("website_keys", "WEBSITE_KEYS"),
+        ("operator_tokens", "OPERATOR_TOKEN"),
+        ("sendgrid", "SENDGRID_API_KEY"),
+    ],
+)
+def test_in_the_cloud_nothing_falls_back_to_this_machines_files(tmp_path: Path, asked: str, missing: str) -> None:
+    container = Container(settings(tmp_path / "never", RUNTIME="gcp"))
+    with pytest.raises(Misconfigured, match=missing):
+        getattr(container, asked)
+    assert not (tmp_path / "never").exists()
+
+
+HOSTS = [name for name in EMULATORS if name != "FIRESTORE_EMULATOR_HOST"]
+
+
+@pytest.mark.parametrize("name", EMULATORS)
+@pytest.mark.parametrize("host", ["firestore.googleapis.com:443", "10.0.0.1:8080", "8080", "example.org"])
+def test_an_emulator_anywhere_else_than_on_this_machine_is_refused(tmp_path: Path, name: str, host: str) -> None:
+    with pytest.raises(Misconfigured, match="loopback"):
+        settings(tmp_path, **{name: host}).emulator(name)
+
+
+@pytest.mark.parametrize("name", HOSTS)
+@pytest.mark.parametrize("runtime", ["local", "gcp"])
+def test_beside_one_emulator_everything_is_one(tmp_path: Path, name: str, runtime: str) -> None:
+    with pytest.raises(Misconfigured, match="nothing real is reached"):
+        settings(tmp_path, RUNTIME=runtime, FIRESTORE_EMULATOR_HOST="127.0.0.1:9").google(name)
+
+
+def test_beside_an_emulator_no_vendor_is_reached_either(tmp_path: Path) -> None:
+    beside = settings(tmp_path, RUNTIME="gcp", FIRESTORE_EMULATOR_HOST="127.0.0.1:9", SENDGRID_API_BASE="https://x.example")
+    with pytest.raises(Misconfigured, match="loopback"):
+        beside.vendor_base("SENDGRID_API_BASE")
+
+
+def test_in_the_cloud_the_real_services_are_meant(tmp_path: Path) -> None:
+    cloud = settings(tmp_path, RUNTIME="gcp")
+    assert [cloud.google(name) for name in EMULATORS] == [None] * len(EMULATORS)
+    assert cloud.on_google
+    assert not cloud.sheltered

@@ -1,0 +1,1 @@
+"""Google Cloud's adapters: the twins of `infra.local`."""
