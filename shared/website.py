@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
+
 from shared.identity import Identifiers
 from shared.website_data import (
     FirestoreRule,
@@ -19,21 +21,34 @@ from shared.website_data import (
 )
 
 Data = dict[str, Any]
+"""A document: text, numbers, true, false, None, lists and maps as JSON has them, and `Native` for what JSON has not."""
+
+
+class Native(msgspec.Struct, frozen=True):
+    """A value JSON has no word for: its type and its text, both as Firestore's REST API writes them.
+
+    `("timestampValue", "2026-03-01T12:00:00Z")`. It equals itself when read again, as a NaN would not, and is written
+    back as it was. An export shows both.
+    """
+
+    type: str
+    value: Any
 
 
 class WebsiteStore(Protocol):
-    """The website's documents and files. Twins: `LocalWebsite`, and the website's own Firestore and buckets.
+    """The website's documents and files. Twins: `LocalWebsite`, and `GoogleWebsite` for its own Firestore and buckets.
 
-    Paths are the website's (`users/u1/notes/n1`), without a slash at either end. A path that could lead elsewhere
-    raises BadInput. Raises TryAgain when it cannot answer now.
+    Both pass `tests/contracts/website_contract.py`. Paths are the website's (`users/u1/notes/n1`), without a slash at
+    either end. A path that could lead elsewhere raises BadInput. Raises TryAgain when it cannot answer now, NeverRetry
+    when it never will: no permission, no such bucket, a file under a legal hold.
     """
 
     def below(self, path: str) -> list[tuple[str, Data]]:
-        """Return the document and everything below it, also where a document in between is missing."""
+        """Return the document and everything below it by path, also where a document in between is missing."""
         ...
 
     def matching(self, collection: str, field: str, value: str) -> list[tuple[str, Data]]:
-        """Return the documents of every collection of this id, at any depth, whose (dotted) field is the value."""
+        """Return the documents of every collection of this id, at any depth, whose (dotted) field is the value; by path."""
         ...
 
     def write(self, path: str, data: Data) -> None:

@@ -17,6 +17,7 @@ from werkzeug.routing import Rule
 from infra.container import Container
 from infra.http.answers import json_answer, problem_answer
 from infra.http.edge import Call, Edge
+from infra.local.person_data import person_data, put_person_data
 from infra.local.queue import LocalPlatform
 from shared.failures import BadInput
 from shared.times import plus, rfc3339, valid_duration, whole_second
@@ -83,12 +84,13 @@ def _edge(container: Container, platform: LocalPlatform) -> Edge:
 
     @edge.route("PUT", "/website/<user_id>", "What the website holds", body=Held, most_bytes=MOST_BYTES)
     def hold(call: Call[Held]) -> Any:
-        container.website.put_person_data(call.path["user_id"], call.body.documents, call.body.files)
-        return container.website.person_data(call.path["user_id"])
+        person, held = call.path["user_id"], call.body
+        put_person_data(container.website, container.website_data, person, held.documents, held.files)
+        return person_data(container.website, container.website_data, person)
 
     @edge.route("GET", "/website/<user_id>", "What the website holds")
     def held(call: Call[None]) -> Any:
-        return container.website.person_data(call.path["user_id"])
+        return person_data(container.website, container.website_data, call.path["user_id"])
 
     return edge
 

@@ -6,22 +6,18 @@ import contextlib
 import errno
 import itertools
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from shared.failures import BadInput, TryAgain
-from shared.identity import Identifiers, user_id
 from shared.records import WEBSITE_BELOW, WEBSITE_COLLECTION, WebsiteDocument
 from shared.store import MOST_CHANGES, Delete, Put, Store, every
-from shared.website import Data, has, holdings, readable
-from shared.website_data import WebsiteData
+from shared.website import Data, has
+from shared.website_paths import bucket_name, document_path, file_path
 
 T = TypeVar("T")
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
-_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
 _CANNOT_BE = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG}
 _ZEROS = bytes(1 << 20)
@@ -30,13 +26,12 @@ _ZEROS = bytes(1 << 20)
 class LocalWebsite:
     """The `WebsiteStore` port on the embedded runtime. `folder` holds one folder for each bucket."""
 
-    def __init__(self, store: Store, folder: Path, declared: WebsiteData) -> None:
+    def __init__(self, store: Store, folder: Path) -> None:
         self._store = store
         self._folder = folder
-        self._declared = declared
 
     def below(self, path: str) -> list[tuple[str, Data]]:
-        root = self._store.get(WebsiteDocument, _checked(path, "documents"))
+        root = self._store.get(WebsiteDocument, document_path(path))
         # "0" follows "/", so the range ends behind all that is below; `users/u1` + "0" itself is another's document
         ranged = every(self._store, WEBSITE_BELOW, at_least=f"{path}/", at_most=f"{path}0")
         found = [stored for stored in ranged if stored.id.startswith(f"{path}/")]
@@ -47,10 +42,11 @@ class LocalWebsite:
         return [(stored.id, stored.record.data) for stored in everything if has(stored.record.data, field, value)]
 
     def write(self, path: str, data: Data) -> None:
-        self._store.commit([_put(path, data)])
+        parent = document_path(path).split("/")[-2]
+        self._store.commit([Put(path, WebsiteDocument(parent=parent, data=data))])
 
     def delete(self, paths: Sequence[str]) -> None:
-        changes = [Delete(WebsiteDocument, _checked(path, "documents")) for path in paths]
+        changes = [Delete(WebsiteDocument, document_path(path)) for path in paths]
         for start in range(0, len(changes), MOST_CHANGES):
             self._store.commit(changes[start : start + MOST_CHANGES])
 
@@ -78,60 +74,8 @@ class LocalWebsite:
             for folder in itertools.takewhile(lambda each: each != self._folder / bucket, place.parents):
                 folder.rmdir()
 
-    def put_person_data(self, person: str, documents: dict[str, Any], files: dict[str, Any]) -> None:
-        """Store demo data of one user as given; files go to the first bucket. Raises BadInput before writing any."""
-        user_id(person)
-        puts = [_put(path, data) for path, data in documents.items()]
-        if len(puts) > MOST_CHANGES:
-            raise BadInput(f"at most {MOST_CHANGES} documents at once", "documents")
-        contents = {path: _content(text) for path, text in files.items()}
-        bucket = self._declared.bucket()
-        if contents and bucket is None:
-            raise BadInput("WEBSITE_DATA names no bucket", "files")
-        for path in contents:
-            self._place(str(bucket), path)
-        for path, content in contents.items():
-            self.write_file(str(bucket), path, content)
-        self._store.commit(puts)
-
-    def person_data(self, person: str) -> dict[str, dict[str, Any]]:
-        """Return what the declaration finds for this user id; files outside the first bucket by `gs://bucket/path`."""
-        found = holdings(self, self._declared, [Identifiers(user_id=user_id(person))], [])
-        first = self._declared.bucket()
-        files = {
-            path if bucket == first else f"gs://{bucket}/{path}": readable(self.read_file(bucket, path) or b"")
-            for bucket, path in found.files
-        }
-        return {"documents": found.documents, "files": files}
-
     def _place(self, bucket: str, path: str) -> Path:
-        if not _BUCKET.fullmatch(bucket):
-            raise BadInput("a bucket is 3 to 222 characters of a-z 0-9 . _ -", "bucket")
-        return self._folder / bucket / _checked(path, "files")
-
-
-def _checked(path: str, field: str) -> str:
-    """Refuse a path that could lead elsewhere. The text of the refusal never repeats it: paths hold ids."""
-    if _UNWRITABLE.search(path):
-        raise BadInput("a path holds no control characters", field)
-    if any(segment in {"", ".", ".."} for segment in path.split("/")):
-        raise BadInput("a path has no empty segment, no '.' and no '..'", field)
-    return path
-
-
-def _put(path: str, data: Any) -> Put:
-    segments = _checked(path, "documents").split("/")
-    if len(segments) % 2:
-        raise BadInput("a document's path has an even number of segments", "documents")
-    if not isinstance(data, dict):
-        raise BadInput("a document is an object", "documents")
-    return Put(path, WebsiteDocument(parent=segments[-2], data=data))
-
-
-def _content(text: Any) -> bytes:
-    if not isinstance(text, str):
-        raise BadInput("a file is text", "files")
-    return text.encode()
+        return self._folder / bucket_name(bucket) / file_path(path)
 
 
 def _files_in(folder: Path) -> Iterator[Path]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from infra.local.person_data import person_data, put_person_data
 from infra.local.sqlite_store import SqliteStore
 from infra.local.website import LocalWebsite
 from infra.subprocessors.google_cloud_platform import GoogleCloudPlatformConnector
@@ -47,7 +48,7 @@ class World:
     folder: Path
     store: SqliteStore
     vault: Vault
-    website: LocalWebsite
+    website: WebsiteStore
     refs: dict[str, str] = field(default_factory=dict)
 
     def connector(
@@ -61,7 +62,7 @@ class World:
         ref = self.subject(known)
         for number in range(consents):
             self.consent(ref, f"receipt{len(self.refs)}x{number}")
-        self.website.put_person_data(
+        self.put(
             user,
             {
                 f"users/{user}": {"name": f"Name of {user}"},
@@ -72,6 +73,13 @@ class World:
             {f"users/{user}/photo.txt": f"Photo of {user}", f"users/{user}/more/b.txt": f"More of {user}"},
         )
         return Person(request_id=f"request{len(self.refs)}", refs=[ref], known=[known], addresses=list(addresses))
+
+    def put(self, user: str, documents: dict[str, Any], files: dict[str, Any]) -> None:
+        put_person_data(self.website, DECLARED, user, documents, files)
+
+    def held(self, user: str) -> dict[str, dict[str, Any]]:
+        """Return what the website holds of a user id."""
+        return person_data(self.website, DECLARED, user)
 
     def subject(self, known: Identifiers) -> str:
         ref = f"ref{len(self.refs):037d}"
@@ -109,7 +117,7 @@ class World:
         evidence = [entry for entry in self.store.query(ALL_EVIDENCE, limit=9999) if entry.record.subject == ref]
         streams = [ledger.stream_of(self.store, entry.record.stream) for entry in evidence]
         links = (self.links("user", of), self.links("device", f"device-{of}"))
-        return [self.store.get(Subject, ref), streams, links, self.website.person_data(of)]
+        return [self.store.get(Subject, ref), streams, links, self.held(of)]
 
     def raw(self) -> bytes:
         files = [path for path in self.folder.rglob("*") if path.is_file()]
@@ -122,11 +130,19 @@ class World:
         return [place for one in opened for place in one["places"]]
 
 
+Twin = Callable[[Store, Path], WebsiteStore]
+
+
+def embedded(store: Store, folder: Path) -> WebsiteStore:
+    """Return an empty website of the embedded runtime."""
+    return LocalWebsite(store, folder / "website")
+
+
 @contextlib.contextmanager
-def populated(folder: Path) -> Iterator[World]:
+def populated(folder: Path, twin: Twin = embedded) -> Iterator[World]:
     store = SqliteStore(folder / "pledge.db")
     try:
-        yield World(folder, store, Vault(Keyset.generate()), LocalWebsite(store, folder / "website", DECLARED))
+        yield World(folder, store, Vault(Keyset.generate()), twin(store, folder))
     finally:
         store.close()
 

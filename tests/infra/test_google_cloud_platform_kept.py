@@ -13,13 +13,13 @@ from shared.ports import Person
 from shared.records import RETAINED_OF_REQUEST, Retained
 from shared.store import Create
 from shared.website_data import website_data_from
-from tests.infra.populated import ALL_GONE, DECLARED, GROUND, NOW, World, outcomes, populated
+from tests.infra.populated import ALL_GONE, GROUND, NOW, Twin, World, outcomes, populated
 from tests.infra.troubled_twins import ReadOnlyWebsite
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with populated(tmp_path) as world:
+def world(tmp_path: Path, twin: Twin) -> Iterator[World]:
+    with populated(tmp_path, twin) as world:
         yield world
 
 
@@ -142,7 +142,7 @@ def test_a_purge_stops_at_a_document_in_use_again(world: World) -> None:
 def test_a_purge_that_leaves_something_is_not_called_done(world: World) -> None:
     person = world.account("u1", "ada@example.com")
     world.connector().erase(person, NOW)
-    stuck = ReadOnlyWebsite(world.store, world.folder / "website", DECLARED)
+    stuck = ReadOnlyWebsite(world.website)
     with pytest.raises(TryAgain, match="still_there"):
         world.connector(website=stuck).purge(world.kept_places(person), NOW)
 

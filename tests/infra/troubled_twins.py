@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from infra.local.website import LocalWebsite
 from shared.store import Bound, Change, Conflict, Delete, Query, Record, Store, Stored
-from shared.website_data import WebsiteData
+from shared.website import Data, WebsiteStore
 
 R = TypeVar("R", bound=Record)
 
@@ -101,19 +99,34 @@ class BackedUpStore(ForwardingStore):
         return now + timedelta(days=30)
 
 
-class CrashingWebsite(LocalWebsite):
-    def __init__(self, store: Store, folder: Path, declared: WebsiteData, fuse: Fuse) -> None:
-        super().__init__(store, folder, declared)
+class ForwardingWebsite:
+    """A website in front of another, for twins that do one thing differently."""
+
+    def __init__(self, website: WebsiteStore) -> None:
+        self.website = website
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.website, name)
+
+
+class CrashingWebsite(ForwardingWebsite):
+    def __init__(self, website: WebsiteStore, fuse: Fuse) -> None:
+        super().__init__(website)
         self.fuse = fuse
+
+    def write(self, path: str, data: Data) -> None:
+        self.fuse.write()
+        self.website.write(path, data)
 
     def delete(self, paths: Sequence[str]) -> None:
         # one by one, as a database without batches would
         for path in paths:
-            super().delete([path])
+            self.fuse.write()
+            self.website.delete([path])
 
     def delete_file(self, bucket: str, path: str) -> None:
         self.fuse.write()
-        super().delete_file(bucket, path)
+        self.website.delete_file(bucket, path)
 
 
 class ContendedStore(ForwardingStore):
@@ -135,15 +148,15 @@ class StubbornStore(ForwardingStore):
         return self.store.commit(kept)
 
 
-class EagerWebsite(LocalWebsite):
+class EagerWebsite(ForwardingWebsite):
     """Writes a document again as soon as it was deleted."""
 
     def delete(self, paths: Sequence[str]) -> None:
-        super().delete(paths)
-        super().write("users/u1", {"name": "Ada again"})
+        self.website.delete(paths)
+        self.website.write("users/u1", {"name": "Ada again"})
 
 
-class ReadOnlyWebsite(LocalWebsite):
+class ReadOnlyWebsite(ForwardingWebsite):
     """Says yes to deleting, and does not."""
 
     def delete(self, paths: Sequence[str]) -> None:

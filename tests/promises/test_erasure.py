@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from shared.failures import NeverRetry, Stale, TryAgain
-from shared.promises import erasure, operators, requests
+from shared.promises import erasure, evidence, operators, requests
 from shared.promises.erasure import promise_met, status_of, worst
 from shared.promises.operators import Resolution
 from shared.promises.requests import Asked
@@ -217,7 +217,7 @@ def test_a_person_can_settle_a_failed_step_by_hand_and_it_is_never_called_verifi
 def test_what_law_keeps_is_named_and_ends_by_itself(world: World) -> None:
     world.account("u1", "ann@mail.test")
     order = {"user_id": "u1", "amount": 5, "date": "2026", "invoice_no": "n", "ship_to": "somewhere"}
-    world.services.website.put_person_data("u1", {"orders/o1": order}, {})
+    world.services.website.write("orders/o1", order)
     answer = world.confirm("ann@mail.test")
     world.advance("P3D")
     shown = world.view(answer["request_id"])
@@ -324,7 +324,7 @@ def test_the_first_step_waits_for_the_notice_but_not_past_five_days(world: World
 
 
 def test_what_was_proved_is_looked_for_at_the_website_even_where_we_know_nobody(world: World) -> None:
-    world.services.website.put_person_data("guest", {"users/guest": {"name": "Gus"}}, {})
+    world.services.website.write("users/guest", {"name": "Gus"})
     said = Asked(right="erasure", user_id="guest", verified=True, auth_time=NOON)
     request_id = str(requests.open_request(world.services, said, server=True)["request_id"])
     world.advance("P3D")
@@ -429,7 +429,7 @@ def test_a_crash_after_any_commit_ends_right(world: World, crash_after: int) -> 
     shown = world.view(answer["request_id"])
     assert shown["status"] == "completed"
     assert shown["promise"]["met"] is True
-    assert operators.check_evidence(world.services)["intact"] is True
+    assert evidence.check(world.services)["intact"] is True
 
 
 class PowerCutError(BaseException):
