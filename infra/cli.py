@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 
+from infra import cli_keys
 from infra.container import Container
-from infra.in_force import SEEN_BY_ALL_AFTER
 from infra.settings import Settings
-from shared.failures import Misconfigured, Refused, TryAgain
-from shared.promises import operators, policy
+from shared.failures import Misconfigured, NeverRetry, Refused, TryAgain
+from shared.promises import campaigns, checkpoints, evidence, policy
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
         return int(asked.run(asked, Container(Settings())))
     except Refused as refusal:
         return _failed(f"{refusal.field}: {refusal.rule}" if refusal.field else refusal.rule)
-    except (Misconfigured, TryAgain, OSError) as error:
+    except (Misconfigured, NeverRetry, TryAgain, OSError) as error:
         return _failed(str(error))
 
 
@@ -44,10 +44,15 @@ def _parser() -> argparse.ArgumentParser:
     publish.add_argument("--effective-at", type=datetime.fromisoformat, help="RFC 3339; now when absent")
     publish.add_argument("--by", help="who publishes; the first of OPERATORS when absent")
     publish.set_defaults(run=_publish)
-    verify = commands.add_parser("verify", help="walk every stream of evidence")
+    verify = commands.add_parser("verify", help="check the evidence since the last checkpoint")
+    verify.add_argument("--all", action="store_true", help="every stream, every head and every checkpoint")
     verify.set_defaults(run=_verify)
-    rotate = commands.add_parser("rotate-keys", help="write with new keys from the next start on (embedded runtime)")
-    rotate.set_defaults(run=_rotate)
+    cli_keys.add_to(commands)
+    bundle = commands.add_parser("bundle", help="pack what Google Cloud runs, with the company's own files")
+    bundle.add_argument("--company", type=Path, required=True, help="the company's file, YAML")
+    bundle.add_argument("--website-data", type=Path, required=True, help="what the website holds about a person, YAML")
+    bundle.add_argument("out", type=Path, help="the ZIP to write")
+    bundle.set_defaults(run=_bundle)
     return parser
 
 
@@ -64,9 +69,9 @@ def _publish(asked: argparse.Namespace, container: Container) -> int:
         effective_at=asked.effective_at,
     )
     published = policy.publish(container, draft, asked.by or container.operators[0])
-    # when this returns, every instance serves the new version and refuses notices of the old one
-    time.sleep(SEEN_BY_ALL_AFTER)
+    container.policies.wait_until_seen()
     sys.stdout.write(f"published {published.version}  sha256 {published.policy.hash}\n")
+    sys.stdout.write(f"campaign {campaigns.campaign_id(published.version)}\n")
     return 0
 
 
@@ -78,20 +83,21 @@ def _text(file: Path) -> str:
         raise Misconfigured(f"{file.name}: not UTF-8 text") from None
 
 
-def _verify(_asked: argparse.Namespace, container: Container) -> int:
-    found = operators.check_evidence(container)
+def _bundle(asked: argparse.Namespace, _container: Container) -> int:
+    from infra.bundle import bundle
+
+    packed = bundle(asked.company, asked.website_data)
+    asked.out.write_bytes(packed)
+    sys.stdout.write(f"{asked.out}  {len(packed)} bytes  sha256 {sha256(packed).hexdigest()}\n")
+    return 0
+
+
+def _verify(asked: argparse.Namespace, container: Container) -> int:
+    found = evidence.check(container) if asked.all else checkpoints.check_since_last(container)
     sys.stdout.write(
         f"{found['entries']} entries, {'intact' if found['intact'] else 'BROKEN at ' + found['first_break']}\n"
     )
     return 0 if found["intact"] else 2
-
-
-def _rotate(_asked: argparse.Namespace, container: Container) -> int:
-    from infra.local.keyset_file import rotate
-
-    rotate(container.settings.data_dir / "keyset.json")
-    sys.stdout.write("rotated; restart to write with the new keys\n")
-    return 0
 
 
 if __name__ == "__main__":
