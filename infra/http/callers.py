@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import flask
 
-from shared.failures import Unauthenticated
+from infra.http import log
+from shared.failures import Refused, Unauthenticated
 
 if TYPE_CHECKING:
     from infra.container import Container
@@ -29,13 +30,13 @@ class Caller(NamedTuple):
 ANYONE = Caller("anyone")
 
 
-def caller_of(request: flask.Request, services: Container, who: str) -> Caller:
+def caller_of(request: flask.Request, services: Container, who: str, function: str) -> Caller:
     """Return the caller, or refuse: a bearer that is sent must be right, and must be there where `who` needs it.
 
-    Raises Unauthenticated (401).
+    `function`: the name of the one that is called, kebab-case. Raises Unauthenticated (401), Forbidden (403), TryAgain.
     """
     if who == "internal":
-        return _platform(request, services)
+        return _platform(request, services, function)
     sent = request.headers.get("Authorization")
     if who == "operator":
         return _operator(sent, services)
@@ -54,10 +55,21 @@ def _operator(sent: str | None, services: Container) -> Caller:
     return Caller("operator", found[0])
 
 
-def _platform(request: flask.Request, services: Container) -> Caller:
-    if not _matches(request.headers.get("X-Pledge-Internal", ""), [services.internal_secret]):
+def _platform(request: flask.Request, services: Container, function: str) -> Caller:
+    if services.settings.on_google:
+        _check_token(request, services, function)
+    elif not _matches(request.headers.get("X-Pledge-Internal", ""), [services.internal_secret]):
         raise Unauthenticated("only the platform itself calls this")
     return Caller("internal")
+
+
+def _check_token(request: flask.Request, services: Container, function: str) -> None:
+    try:
+        services.caller_tokens.check(_bearer(request.headers.get("Authorization")), function)
+    except Refused as refusal:
+        # Cloud Run has let this caller through, so either its settings or ours are wrong: somebody must see it
+        log.event("caller_refused", function, code=type(refusal).__name__)
+        raise
 
 
 def _bearer(sent: str | None) -> str:

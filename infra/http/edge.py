@@ -133,12 +133,12 @@ class Edge:
             answer = problem_answer(refusal, wants_page(request), services)
         except TryAgain as trouble:
             log.event("unavailable", self.name, code=trouble.code)
-            answer = problem_answer(_Unavailable("try again in a moment"), wants_page(request), services)
+            answer = problem_answer(Unavailable("try again in a moment"), wants_page(request), services)
         except HTTPException as error:
             answer = problem_answer(_http_problem(error), wants_page(request), services)
         except Exception as error:  # noqa: BLE001 - the last line: nothing of it may reach the caller
-            log.event("crashed", self.name, code=type(error).__name__, frames=_frames(error))
-            answer = problem_answer(_Broken("this failed on our side and was reported"), wants_page(request), services)
+            log.event("crashed", self.name, code=type(error).__name__, frames=frames(error))
+            answer = problem_answer(Broken("this failed on our side and was reported"), wants_page(request), services)
         finally:
             _drain(request)
         origin = request.headers.get("Origin")
@@ -151,7 +151,7 @@ class Edge:
     ) -> flask.Response:
         # the body is read first: a connection closed on unread bytes loses the answer
         raw = _read(request, route.most_bytes)
-        caller = caller_of(request, services, route.who)
+        caller = caller_of(request, services, route.who, self.name)
         body = _parse(route, raw, request) if route.body is not None else None
         return json_answer(route.handler(Call(request, services, values, caller, body)), route.status)
 
@@ -189,12 +189,16 @@ class _MethodRefused(Refused):
     title = "That method is not for this address"
 
 
-class _Unavailable(Refused):
+class Unavailable(Refused):
+    """A later attempt may succeed."""
+
     status = 503
     title = "Not possible at this moment"
 
 
-class _Broken(Refused):
+class Broken(Refused):
+    """A defect of ours."""
+
     status = 500
     title = "Something went wrong"
 
@@ -204,7 +208,7 @@ def _http_problem(error: HTTPException) -> Refused:
     return BadInput("the request could not be read")
 
 
-def _frames(error: Exception) -> list[str]:
+def frames(error: Exception) -> list[str]:
     """Return where it happened, without the exception's text or any value."""
     return [
         f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)

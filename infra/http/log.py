@@ -7,7 +7,15 @@ from typing import Any
 
 import msgspec
 
-SEVERITY = {"crashed": "ERROR", "unavailable": "WARNING", "work_failed": "ERROR", "work_postponed": "WARNING"}
+SEVERITY = {
+    "caller_refused": "WARNING",
+    "crashed": "ERROR",
+    "message_unusable": "WARNING",
+    "queue_unavailable": "WARNING",
+    "unavailable": "WARNING",
+    "work_failed": "ERROR",
+    "work_postponed": "WARNING",
+}
 
 
 def event(name: str, function: str, **facts: Any) -> None:

@@ -157,6 +157,19 @@ ROUTES = {
             "locale": "text?",
         },
     ),
+    "operator/policies": Route(
+        "/operator/policies",
+        {"version": CANARY, "title": CANARY, "text": f"# {CANARY}", "effective_at": "{recently}"},
+        OPERATOR_TOKEN,
+        fields={
+            "version": "text",
+            "text": "text",
+            "title": "text?",
+            "material": "truth",
+            "changes": "texts?",
+            "effective_at": "time?",
+        },
+    ),
     **{
         f"operator/{what}": Route(
             f"/operator/requests/{{waiting}}/{what}",
@@ -492,6 +505,8 @@ FORMATTED = [
     ("operator/requests", "right"),
     ("operator/requests", "email"),
     ("operator/requests", "locale"),
+    ("operator/policies", "version"),
+    ("operator/policies", "effective_at"),
 ]
 ANY_PRINTABLE = {("subjects", "user_id"): {"markup", "a quote", "a template"}}
 """What a user id of the website may well look like."""
@@ -527,6 +542,10 @@ LIMITED = [
     ("operator/requests", "channel", 41),
     ("operator/verify", "reason", 4001),
     ("operator/deny", "reason", 4001),
+    ("operator/policies", "version", 65),
+    ("operator/policies", "title", 201),
+    ("operator/policies", "summary", 4001),
+    ("operator/policies", "text", 400_001),
 ]
 
 
