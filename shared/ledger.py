@@ -6,7 +6,7 @@ the one before it, and the state record keeps the head, so a cut tail shows as w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -60,19 +60,44 @@ def _covered(entry: LedgerEntry) -> bytes:
     return canonical(msgspec.structs.replace(entry, key="", mac=""))
 
 
-def first_break(vault: Vault, entries: Iterable[Stored[LedgerEntry]]) -> str | None:
-    """Walk entries in id order; return the id of the first that is altered, missing its forerunner or out of place."""
-    stream, expected, previous = "", 1, ""
+class Broken(Exception):
+    """Evidence that does not hold. `where`: the id of the entry, the stream or the checkpoint."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(where)
+        self.where = where
+
+
+def is_ours(vault: Vault, stored: Stored[LedgerEntry]) -> bool:
+    """Tell whether an entry stands under its own name, as we wrote it. Says nothing of its forerunner."""
+    entry = stored.record
+    return stored.id == entry_id(entry.stream, entry.seq) and vault.mac_holds(entry.key, _covered(entry), entry.mac)
+
+
+def tails(vault: Vault, entries: Iterable[Stored[LedgerEntry]]) -> Iterator[tuple[str, str]]:
+    """Walk entries in id order; yield each stream with its last MAC.
+
+    Raises Broken at the first entry that is altered, missing its forerunner or out of place.
+    """
+    stream, seq, mac = "", 0, ""
     for stored in entries:
         entry = stored.record
         if entry.stream != stream:
-            stream, expected, previous = entry.stream, 1, ""
-        fits = (
-            stored.id == entry_id(stream, expected)
-            and entry.previous == previous
-            and vault.mac_holds(entry.key, _covered(entry), entry.mac)
-        )
-        if not fits:
-            return stored.id
-        expected, previous = expected + 1, entry.mac
+            if seq:
+                yield stream, mac
+            stream, seq, mac = entry.stream, 0, ""
+        if entry.seq != seq + 1 or entry.previous != mac or not is_ours(vault, stored):
+            raise Broken(stored.id)
+        seq, mac = entry.seq, entry.mac
+    if seq:
+        yield stream, mac
+
+
+def first_break(vault: Vault, entries: Iterable[Stored[LedgerEntry]]) -> str | None:
+    """Walk entries in id order; return the id of the first that does not hold."""
+    try:
+        for _ in tails(vault, entries):
+            pass
+    except Broken as broken:
+        return broken.where
     return None

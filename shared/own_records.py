@@ -69,7 +69,7 @@ def erase_pendings(store: Store, vault: Vault, addresses: Iterable[str]) -> int:
     found = _pendings(store, vault, addresses)
     for stored in found:
         evidence = [] if stored.record.device else stream_of(store, stored.record.receipt)
-        _commit(store, [Delete(LedgerEntry, entry.id) for entry in evidence], [Delete(Pending, stored.id)])
+        _commit(store, [Delete(LedgerEntry, entry.id) for entry in reversed(evidence)], [Delete(Pending, stored.id)])
     return len(found)
 
 
@@ -84,7 +84,8 @@ def _erase_as_read(store: Store, vault: Vault, ref: str, known: Sequence[Identif
     remembered = _remembered(vault, earlier) if earlier else {}
     everything = [*known, *([opened] if opened else []), msgspec.convert(remembered, Identifiers)]
     links = _unlinked(store, aliases_of(vault, everything), ref)
-    evidence = [Delete(LedgerEntry, entry.id) for entry in evidence_of(store, ref)]
+    # the end of a stream goes first: a crash between two commits must not leave an entry without its forerunner
+    evidence = [Delete(LedgerEntry, entry.id) for entry in reversed(evidence_of(store, ref))]
     now = {"subjects": int(subject is not None), "links": len(links), "evidence": len(evidence)} | mark.found
     found = _most(remembered.get("found", {}), now)
     if not any(now.values()):

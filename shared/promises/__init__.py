@@ -30,6 +30,10 @@ PROMISES: tuple[Promise, ...] = (
     ),
     Promise("§5.1", "A person answers where software cannot", ("operators",), ("operator",)),
     Promise("§7", "Evidence that anybody can check", ("statement",), ("site",)),
+    Promise(
+        "§7", "Evidence is closed under a signature, daily", ("checkpoints", "evidence"), ("checkpoints", "operator")
+    ),
     Promise("§8", "A version, once published, never changes", ("policy",), ("policy",)),
+    Promise("§8", "A new version is announced, once", ("campaigns",), ("operator", "work", "policy_published")),
     Promise("§9", "Who works for us, listed", ("policy",), ("policy",)),
 )

@@ -5,7 +5,7 @@ Where two operators exist, an erasure that rests on an operator's own verificati
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,21 +16,19 @@ from shared.annex import MAILER, OURS
 from shared.case import Case
 from shared.failures import BadInput, Missing, NotYet, Stale
 from shared.ports import Services
-from shared.promises import erasure, people, policy, requests
+from shared.promises import erasure, people, requests
 from shared.promises.erasure import ENDED, UNSETTLED
 from shared.promises.statement import TITLE_NOT_CONNECTED, not_connected, view
 from shared.records import (
     ALL_ATTENTION,
-    ALL_EVIDENCE,
     ALL_REQUESTS,
     REQUESTS_BY_STATUS,
-    InForce,
     LedgerEntry,
     Request,
     Right,
     Status,
 )
-from shared.store import Stored, every, persist
+from shared.store import Stored, persist
 from shared.times import plus, rfc3339, whole_second
 
 PAGE = 50
@@ -324,35 +322,3 @@ def _entry(entry: LedgerEntry) -> dict[str, Any]:
         "previous": entry.previous,
         "mac": entry.mac,
     }
-
-
-def check_evidence(services: Services) -> dict[str, Any]:
-    """Walk every stream; return `{entries, intact, first_break?}`. A request's cut tail shows by its head."""
-    count = 0
-    tails: dict[str, str] = {}
-
-    def walked() -> Iterator[Stored[LedgerEntry]]:
-        nonlocal count
-        for stored in every(services.store, ALL_EVIDENCE):
-            count += 1
-            tails[stored.record.stream] = stored.record.mac
-            yield stored
-
-    broken = ledger.first_break(services.vault, walked()) or _cut_request(services, tails)
-    return {"entries": count, "intact": broken is None} | ({"first_break": broken} if broken else {})
-
-
-def _cut_request(services: Services, tails: dict[str, str]) -> str | None:
-    for one in every(services.store, ALL_REQUESTS):
-        # read again: the stream may have grown since it was walked
-        if tails.get(one.id) != one.record.head.mac and not _head_holds(services, one.id):
-            return one.id
-    pointer = services.store.get(InForce, policy.IN_FORCE)
-    cut = pointer is not None and tails.get(policy.STREAM) != pointer.record.head.mac
-    return policy.STREAM if cut else None
-
-
-def _head_holds(services: Services, request_id: str) -> bool:
-    stored = services.store.get(Request, request_id)
-    entries = ledger.stream_of(services.store, request_id)
-    return stored is None or bool(entries and entries[-1].record.mac == stored.record.head.mac)

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from shared import ledger
+from shared import ledger, work
 from shared.annex import Subprocessor
 from shared.company import Company, Purpose
 from shared.failures import BadInput, Missing, Stale
@@ -31,9 +31,16 @@ IN_FORCE = "policy"
 VERSION = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 STREAM = "policy"
 RESERVED = frozenset({"notice", "subprocessors"})
+ANNOUNCE = "policy.announce"
+LONGEST_TEXT = 400_000
+"""UTF-8 bytes: a record ends at a million, and the catalogue stands beside the text."""
+LONGEST_TITLE = 200
+LONGEST_SUMMARY = 4000
+BREAKING = frozenset({"Cc", "Cs", "Zl", "Zp"})
+LAST_YEAR = 9999
 
 
-class Draft(msgspec.Struct, frozen=True, kw_only=True):
+class Draft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A version to publish. `changes`: purposes it changes (None = all, when material)."""
 
     text: str
@@ -97,9 +104,9 @@ def catalogue(company: Company, annex: Sequence[Subprocessor]) -> dict[str, Any]
 
 
 def publish(services: Services, draft: Draft, by: str) -> Published:
-    """Publish a version: record, pointer and evidence in one commit.
+    """Publish a version: record, pointer, evidence and the work that announces it in one commit.
 
-    Raises BadInput (empty text, malformed version, unknown purposes), Stale (version taken, or published meanwhile).
+    Raises BadInput (by the draft's field), Stale (version taken, or another published meanwhile).
     """
     now = services.clock.now()
     pointer = services.store.get(InForce, IN_FORCE)
@@ -120,11 +127,7 @@ def _record(
     services: Services, draft: Draft, by: str, now: datetime, history: list[str], earlier: Policy | None
 ) -> Policy:
     text = canonical_text(draft.text)
-    if not text.strip():
-        raise BadInput("the policy has no text", "text")
-    for name in draft.changes or []:
-        if services.company.purpose(name) is None:
-            raise BadInput(f"{name} is not one of the company's purposes", "changes")
+    _check(services.company, draft, text)
     described = catalogue(services.company, services.annex)
     return Policy(
         hash=text_hash(text),
@@ -141,6 +144,27 @@ def _record(
         history=history,
         changed_at=_changed(services.company, draft, earlier, len(history) - 1),
     )
+
+
+def _check(company: Company, draft: Draft, text: str) -> None:
+    if not text.strip():
+        raise BadInput("the policy has no text", "text")
+    if len(text.encode()) > LONGEST_TEXT:
+        raise BadInput(f"at most {LONGEST_TEXT} bytes", "text")
+    if draft.title is not None and not _is_one_line(draft.title):
+        raise BadInput(f"one line of at most {LONGEST_TITLE} characters", "title")
+    if len(draft.summary) > LONGEST_SUMMARY:
+        raise BadInput(f"at most {LONGEST_SUMMARY} characters", "summary")
+    if any(company.purpose(name) is None for name in draft.changes or []):
+        raise BadInput(f"one of {', '.join(one.name for one in company.purposes)}", "changes")
+    at = draft.effective_at
+    if at is not None and (at.tzinfo is None or not 1 < at.year < LAST_YEAR):
+        raise BadInput("a time with its zone is needed, such as 2026-12-01T00:00:00Z", "effective_at")
+
+
+def _is_one_line(title: str) -> bool:
+    # it will be the subject of a mail
+    return len(title) <= LONGEST_TITLE and not any(unicodedata.category(one) in BREAKING for one in title)
 
 
 def _changed(company: Company, draft: Draft, earlier: Policy | None, place: int) -> dict[str, int]:
@@ -171,7 +195,7 @@ def _publication(
     entry, head = ledger.append(services.vault, head, STREAM, now, "policy.published", facts)
     after = InForce(version=version, head=head, history=policy.history)
     move: Change = Update(pointer, after) if pointer else Create(IN_FORCE, after)
-    return [Create(version, policy), move, entry]
+    return [Create(version, policy), move, entry, work.item(ANNOUNCE, version, now)]
 
 
 def read(services: Services, version: str) -> Published:

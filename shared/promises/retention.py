@@ -51,14 +51,15 @@ def _removal(services: Services, stored: Stored[Any]) -> list[Change]:
             # a decision that never came to belong to anybody leaves nothing behind
             return [*_stream(services, receipt), own]
         case Subject():
-            evidence = [Delete(LedgerEntry, entry.id) for entry in evidence_of(services.store, stored.id)]
+            evidence = [Delete(LedgerEntry, entry.id) for entry in reversed(evidence_of(services.store, stored.id))]
             return [*evidence, *_device_alias(services, stored), own]
         case _:
             return [own]
 
 
 def _stream(services: Services, stream: str) -> list[Change]:
-    return [Delete(LedgerEntry, entry.id) for entry in ledger.stream_of(services.store, stream)]
+    # its end first: a crash between two commits must not leave an entry without its forerunner
+    return [Delete(LedgerEntry, entry.id) for entry in reversed(ledger.stream_of(services.store, stream))]
 
 
 def _device_alias(services: Services, stored: Stored[Subject]) -> list[Change]:

@@ -37,6 +37,8 @@ CONTRACT = {
     "/operator/requests/{request_id}/pause": {"post"},
     "/operator/requests/{request_id}/steps/{subprocessor}/retry": {"post"},
     "/operator/requests/{request_id}/steps/{subprocessor}/resolve": {"post"},
+    "/operator/policies": {"post"},
+    "/operator/campaigns/{campaign_id}": {"get"},
     "/operator/attention": {"get"},
     "/operator/evidence/{stream}": {"get"},
     "/operator/evidence/verify": {"post"},

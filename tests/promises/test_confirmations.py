@@ -4,7 +4,7 @@ import pytest
 
 from shared.failures import BadInput, Missing, Stale
 from shared.identity import suppression
-from shared.promises import confirmations, operators, receipts, retention
+from shared.promises import confirmations, evidence, receipts, retention
 from shared.records import Suppression
 from tests.promises.world import World
 
@@ -29,7 +29,7 @@ def test_mail_consent_from_a_browser_waits_for_the_mailbox(world: World) -> None
     first = confirmations.confirm(world.services, published, token)
     assert confirmations.confirm(world.services, published, token) == first
     assert current(world)["decisions"] == {"marketing_email": True}
-    assert operators.check_evidence(world.services)["intact"] is True
+    assert evidence.check(world.services)["intact"] is True
 
 
 def test_an_unconfirmed_mail_consent_is_forgotten_after_seven_days(world: World) -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from shared.failures import BadInput, NeverRetry, Stale
-from shared.promises import operators
+from shared.promises import evidence, operators
 from shared.promises.operators import Act, Entered, Verification
 from shared.records import LedgerEntry, Request
 from shared.store import Put
@@ -108,19 +108,19 @@ def test_an_altered_entry_and_a_cut_tail_are_found(world: World) -> None:
     request_id = world.ask("ann@mail.test")
     store = world.services.store
     world.run_due()
-    assert operators.check_evidence(world.services)["intact"] is True
+    assert evidence.check(world.services)["intact"] is True
     first = store.get(LedgerEntry, f"{request_id}:000001")
     assert first is not None
     altered = msgspec.structs.replace(first.record, facts=first.record.facts | {"channel": "phone"})
     store.commit([Put(first.id, altered)])
-    assert operators.check_evidence(world.services)["first_break"] == first.id
+    assert evidence.check(world.services)["first_break"] == first.id
     store.commit([Put(first.id, first.record)])
     case = store.get(Request, request_id)
     assert case is not None
     from shared.store import Delete
 
     store.commit([Delete(LedgerEntry, f"{request_id}:{case.record.head.seq:06d}")])
-    assert operators.check_evidence(world.services) | {"entries": 0} == {
+    assert evidence.check(world.services) | {"entries": 0} == {
         "entries": 0,
         "intact": False,
         "first_break": request_id,

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from shared import ledger
-from shared.promises import operators, retention
+from shared.promises import evidence, retention
 from shared.records import ALL_EVIDENCE, ALL_REQUESTS, Alias, Subject, Tombstone
 from shared.store import Query
 from tests.promises.world import World
@@ -19,7 +19,7 @@ def test_the_evidence_of_a_request_goes_whole_when_its_time_is_over(world: World
     retention.expire(world.services)
     assert world.services.store.query(ALL_REQUESTS) == []
     assert ledger.stream_of(world.services.store, request_id) == []
-    assert operators.check_evidence(world.services)["intact"] is True
+    assert evidence.check(world.services)["intact"] is True
 
 
 def test_a_tombstone_goes_when_the_longest_copy_is_gone(world: World) -> None:

@@ -15,7 +15,8 @@ from shared import work
 from shared.case import Case
 from shared.failures import NeverRetry
 from shared.ports import Part, Person
-from shared.promises import consents, notice, requests, subjects
+from shared.promises import campaigns, consents, notice, requests, subjects
+from shared.promises.campaigns import Announcement
 from shared.promises.consents import Decided, Who
 from shared.promises.policy import Draft, publish
 from shared.promises.requests import Asked
@@ -48,6 +49,24 @@ class RememberingPostman:
             raise self.trouble
         self.posted.append({"template": template, "to": to, "locale": locale, **words})
         return f"message-{len(self.posted)}"
+
+
+class HeardTopic:
+    """The `Topic` port: the campaign hears each message at once; fails as it is told to, or loses what it is given."""
+
+    def __init__(self, services: Container) -> None:
+        self._services = services
+        self.published: list[dict[str, str]] = []
+        self.trouble: Exception | None = None
+        self.loses = False
+
+    def publish(self, message: Mapping[str, str]) -> str:
+        if self.trouble:
+            raise self.trouble
+        self.published.append(dict(message))
+        if not self.loses:
+            campaigns.open_campaign(self._services, Announcement(**message))
+        return f"message-{len(self.published)}"
 
 
 class ScriptedConnector:
@@ -92,6 +111,8 @@ class World:
         self.services = Container(settings)
         self.services.__dict__["clock"] = self.clock
         self.services.__dict__["postman"] = self.postman
+        self.topic = HeardTopic(self.services)
+        self.services.__dict__["topic"] = self.topic
         self.stripe = ScriptedConnector("stripe", says("nothing_found"))
         self.sendgrid = ScriptedConnector("sendgrid", says("accepted"))
         self.services.__dict__["connected"] = ("google_cloud_platform", "stripe", "sendgrid")
@@ -102,6 +123,7 @@ class World:
             "sendgrid": self.sendgrid,
         }
         publish(self.services, Draft(text=SAMPLE_POLICY.read_text(), version="v1"), "set-up")
+        self.run_due()
 
     def _ours(self) -> Any:
         from infra.subprocessors.google_cloud_platform import GoogleCloudPlatformConnector

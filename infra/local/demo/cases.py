@@ -102,6 +102,6 @@ def retry(product: Product, request_id: str, subprocessor: str) -> None:
 
 
 def verify_evidence(product: Product) -> dict[str, Any]:
-    """Have every stream of evidence walked: `{entries, intact, first_break?}`. Changes nothing."""
+    """Have all evidence checked: `{entries, intact, first_break?}`. A break opens an incident."""
     found: dict[str, Any] = product.operator("POST", "/operator/evidence/verify")
     return found
