@@ -16,12 +16,12 @@ run: $(INSTALLED) ## run the whole product on this machine (PORT=8080, DATA_DIR=
 test: $(INSTALLED_DEV) ## install what tests need and run them all
 	$(BIN)/python -m pytest -n 2 --dist loadscope
 
-check: $(INSTALLED_DEV) ## lint, types, import contracts, parity: quick, before every commit
+check: $(INSTALLED_DEV) ## lint, types, import contracts, parity, Terraform: quick, before every commit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest tests/test_parity.py
+	$(BIN)/python -m pytest tests/test_parity.py tests/terraform
 
 bench: $(INSTALLED_DEV) ## measure against the floors (needs wrk)
 	$(BIN)/python -m tests.bench
