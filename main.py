@@ -3,6 +3,8 @@
 Each imports its own edge when first called, so that a function starts with only what it uses.
 """
 
+import functions_framework
+from cloudevents.http import CloudEvent
 from flask import Request, Response
 
 
@@ -55,6 +57,15 @@ def work(request: Request) -> Response:
     return edge(request)
 
 
+# said here and not in the environment alone: this wins over whatever the platform sets there
+@functions_framework.cloud_event
+def policy_published(event: CloudEvent) -> None:
+    """§8: a version was published; internal, by the topic."""
+    from functions.policy_published import edge
+
+    edge(event)
+
+
 def sweep(request: Request) -> Response:
     """What is due; internal."""
     from functions.sweep import edge
@@ -65,6 +76,13 @@ def sweep(request: Request) -> Response:
 def deadlines(request: Request) -> Response:
     """The watchdog; internal."""
     from functions.deadlines import edge
+
+    return edge(request)
+
+
+def checkpoints(request: Request) -> Response:
+    """§7: the day's evidence, closed; internal."""
+    from functions.checkpoints import edge
 
     return edge(request)
 

@@ -37,6 +37,7 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "/requests/{request_id}/accounts": ("key",),
     "/requests/{request_id}/cancel": ("t", "key"),
     "/requests/{request_id}/statement": ("key",),
+    "/operator/policies": ("dry_run",),
     "/operator/requests": ("status", "overdue", "cursor"),
 }
 

@@ -6,12 +6,13 @@ from typing import get_args
 
 from infra.http.answers import Answer
 from infra.http.edge import Call, Edge
-from shared.failures import BadInput
-from shared.promises import operators
+from shared.failures import BadInput, NotYet
+from shared.promises import campaigns, evidence, operators, policy
 from shared.promises.operators import Act, Entered, Resolution, Verification
 from shared.records import Status
 
 edge = Edge("operator")
+MOST_BYTES_OF_A_POLICY = 1024 * 1024
 ACTS = {"deny": operators.deny, "extend": operators.extend, "pause": operators.pause}
 
 
@@ -70,16 +71,44 @@ def resolve(call: Call[Resolution]) -> Answer:
     return operators.act(call.services, call.path["request_id"], decide)
 
 
+class Publication(policy.Draft, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A version to publish, by its name: the same call sent twice must not publish twice."""
+
+    version: str
+
+
+@edge.route(
+    "POST",
+    "/policies",
+    "Publish a version of the policy; its announcement follows",
+    body=Publication,
+    status=202,
+    who="operator",
+    most_bytes=MOST_BYTES_OF_A_POLICY,
+)
+def publish(call: Call[Publication]) -> Answer:
+    if call.query("dry_run") is not None:
+        raise NotYet("recipients and findings are not counted yet; nothing was published", "dry_run")
+    published = policy.publish(call.services, call.body, call.caller.name)
+    call.services.policies.wait_until_seen()
+    return {"campaign_id": campaigns.campaign_id(published.version)}
+
+
+@edge.route("GET", "/campaigns/<campaign_id>", "How far the announcing of a version is", who="operator")
+def campaign(call: Call[None]) -> Answer:
+    return campaigns.shown(call.services, call.path["campaign_id"])
+
+
 @edge.route("GET", "/attention", "What a person must look at", who="operator")
 def attention(call: Call[None]) -> Answer:
     return operators.attention_list(call.services)
 
 
 @edge.route("GET", "/evidence/<stream>", "One stream of evidence", who="operator")
-def evidence(call: Call[None]) -> Answer:
+def show_evidence(call: Call[None]) -> Answer:
     return operators.evidence(call.services, call.path["stream"])
 
 
-@edge.route("POST", "/evidence/verify", "Walk every stream of evidence", who="operator")
+@edge.route("POST", "/evidence/verify", "Check every stream of evidence and every checkpoint", who="operator")
 def check_evidence(call: Call[None]) -> Answer:
-    return operators.check_evidence(call.services)
+    return evidence.check(call.services)

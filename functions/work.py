@@ -10,13 +10,14 @@ from infra.http import log
 from infra.http.answers import Answer
 from infra.http.edge import Call, Edge
 from shared import attention, work
-from shared.promises import alerts, confirmations, erasure, requests
+from shared.promises import alerts, campaigns, confirmations, erasure, policy, requests
 from shared.work import Handler
 
 edge = Edge("work")
 
 HANDLERS: Mapping[str, Handler] = {
     attention.ALERT: alerts.send,
+    policy.ANNOUNCE: campaigns.announce,
     confirmations.MAIL: confirmations.send_confirmation,
     "request.mail": requests.send_mail,
     requests.REMIND: requests.remind,

@@ -184,7 +184,10 @@ class Container:
 
     @cached_property
     def operator_tokens(self) -> Sequence[tuple[str, str]]:
-        """Each operator with a token of their own, in the order of OPERATORS: one token is one pair of eyes."""
+        """Each operator with a token of their own, in the order of OPERATORS: one token is one pair of eyes.
+
+        On this machine alone; in the cloud an operator is an account (`operator_identities`).
+        """
         given = self.settings.listed("OPERATOR_TOKEN")
         first = given or [self.settings.secret("OPERATOR_TOKEN", "operator-token")]
         names = self.operators[len(first) :]
@@ -205,6 +208,13 @@ class Container:
         from infra.http.oidc import caller_tokens
 
         return caller_tokens(self.settings)
+
+    @cached_property
+    def operator_identities(self) -> CallerTokens:
+        """Return the check of who calls as an operator in the cloud: the accounts of OPERATORS, each by its own ID token."""
+        from infra.http.oidc import caller_tokens
+
+        return caller_tokens(self.settings, "OPERATORS")
 
     @cached_property
     def internal_secret(self) -> str:

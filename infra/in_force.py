@@ -1,7 +1,7 @@
 """Which policy is in force, read at most once a second by an instance.
 
-A capture must not cost a read for something that changes a few times a year. `pledge publish` waits that second out, so
-that when it returns, every instance serves the new version and refuses notices of the old one.
+A capture must not cost a read for something that changes a few times a year. Whoever publishes waits that second out, so
+that when it is done, every instance serves the new version and refuses notices of the old one.
 """
 
 from __future__ import annotations
@@ -35,6 +35,11 @@ class PolicyInForce:
     def forget(self) -> None:
         """Read again next time; whoever publishes in this process calls it."""
         self._published = None
+
+    def wait_until_seen(self) -> None:
+        """Return when every instance serves what was just published, and refuses notices of the version before."""
+        self.forget()
+        time.sleep(SEEN_BY_ALL_AFTER)
 
     def _read(self) -> Published:
         pointer = self._store.get(InForce, IN_FORCE)

@@ -120,12 +120,12 @@ variable "website_origins" {
 }
 
 variable "operators" {
-  description = "The operators by name, in the order of their tokens."
+  description = "The operators by the addresses of their Google accounts."
   type        = list(string)
 
   validation {
-    condition     = length(var.operators) > 0 && alltrue([for name in var.operators : can(regex("^[^,\\s]([^,]*[^,\\s])?$", name))])
-    error_message = "operators: at least one, and no commas."
+    condition     = length(var.operators) > 0 && alltrue([for address in var.operators : can(regex("^[^,@\\s]+@[^,@\\s]+$", address))])
+    error_message = "operators: at least one, and each the address of a Google account."
   }
 }
 

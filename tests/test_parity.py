@@ -34,6 +34,17 @@ def test_every_function_of_the_map_stands_in_main_and_nothing_else_does() -> Non
     assert {node.name for node in tree.body if isinstance(node, ast.FunctionDef)} == FUNCTIONS
 
 
+def test_a_function_behind_a_topic_says_so_itself_and_no_other_does() -> None:
+    tree = ast.parse((ROOT / "main.py").read_text())
+    decorated = {
+        node.name: [ast.unparse(one) for one in node.decorator_list]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+    }
+    topics = {name.replace("-", "_") for name, entry in MAP.items() if "topic" in entry["trigger"]}
+    assert decorated == {name: ["functions_framework.cloud_event"] * (name in topics) for name in FUNCTIONS}
+
+
 def test_every_function_has_its_edge_and_its_tests() -> None:
     assert stems("functions") - {"description"} == FUNCTIONS
     assert stems("tests/functions", "test_") >= FUNCTIONS
@@ -78,7 +89,7 @@ def test_every_connector_stands_in_the_annex_and_is_one_file_with_its_test() -> 
 def test_an_entry_of_the_map_says_all_there_is_to_say(name: str) -> None:
     entry = MAP[name]
     assert set(entry) == {"trigger", "settings", "secrets", "roles", "limits"}
-    assert set(entry["trigger"]) <= {"http", "task", "schedule"}
+    assert set(entry["trigger"]) <= {"http", "task", "schedule", "topic"}
     assert set(entry["limits"]) == {"memory", "timeout_seconds", "concurrency", "max_instances"}
 
 

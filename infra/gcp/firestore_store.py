@@ -203,8 +203,6 @@ def queried(kind: type[Record]) -> tuple[str, ...]:
     return tuple(sorted(named - {"id"}))
 
 
-
-
 def _path(query: Query[Any]) -> str:
     return "__name__" if query.by == "id" else query.by
 

@@ -37,7 +37,6 @@ def _keys(text: str) -> str:
 
 
 SHAPES: Mapping[str, Callable[[str], str]] = {
-    "OPERATOR_TOKEN": _keys,
     "SENDGRID_API_KEY": _sendgrid_key,
     "WEBSITE_KEYS": _keys,
 }

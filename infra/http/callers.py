@@ -39,7 +39,7 @@ def caller_of(request: flask.Request, services: Container, who: str, function: s
         return _platform(request, services, function)
     sent = request.headers.get("Authorization")
     if who == "operator":
-        return _operator(sent, services)
+        return _operator(sent, services, function)
     if sent is None and who == "anyone":
         return ANYONE
     if not _matches(_bearer(sent), services.website_keys):
@@ -47,7 +47,9 @@ def caller_of(request: flask.Request, services: Container, who: str, function: s
     return Caller("website")
 
 
-def _operator(sent: str | None, services: Container) -> Caller:
+def _operator(sent: str | None, services: Container, function: str) -> Caller:
+    if services.settings.runtime == "gcp":
+        return Caller("operator", services.operator_identities.check(_bearer(sent), function))
     # every token is compared, whichever matches
     found = [name for name, token in services.operator_tokens if _matches(_bearer(sent), [token])]
     if not found:

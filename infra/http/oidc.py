@@ -1,4 +1,5 @@
-"""Who calls an internal function on Google Cloud: an ID token that Google signed, for this function, for an account we allow.
+"""Who calls an internal function, or as an operator, on Google Cloud: an ID token that Google signed, for this function, for
+an account we allow.
 
 Cloud Run's own check of the caller stands before this one; here it is made again, so that a service opened by mistake
 stays shut. It needs the token's signature, which Cloud Run passes on in `Authorization` and in no other header. Tokens
@@ -39,16 +40,18 @@ class CallerTokens:
         self._callers = tuple(callers)
         self._certificates = certificates
 
-    def check(self, token: str, function: str) -> None:
-        """Return when the platform calls this function.
+    def check(self, token: str, function: str) -> str:
+        """Return the address of the account that calls this function.
 
         Raises Unauthenticated (no valid token for it), Forbidden (a stranger's), TryAgain (certificates unavailable).
         """
         claims = self._verified(token, [one.replace("{function}", function).rstrip("/") for one in self._audiences])
         if claims.get("iss") not in ISSUERS:
             raise _refusal()
-        if claims.get("email_verified") is not True or claims.get("email") not in self._callers:
+        caller = claims.get("email")
+        if claims.get("email_verified") is not True or caller not in self._callers:
             raise Forbidden("this account may not call this")
+        return str(caller)
 
     def _verified(self, token: str, audiences: Sequence[str]) -> Mapping[str, Any]:
         # imported here: 60 ms that only internal functions need
@@ -68,7 +71,7 @@ class CallerTokens:
 
 
 def _refusal() -> Unauthenticated:
-    return Unauthenticated("send a token of the platform for this function as a bearer", "Authorization")
+    return Unauthenticated("send an ID token by Google for this function as a bearer", "Authorization")
 
 
 class Certificates:
@@ -115,13 +118,16 @@ def _fetched(url: str) -> Mapping[str, str]:
     return found
 
 
-def caller_tokens(settings: Settings) -> CallerTokens:
-    """Build the check from OIDC_AUDIENCE, OIDC_CALLERS and OIDC_CERTS_URL. Raises Misconfigured: nothing opens by default."""
-    audiences, callers = settings.listed("OIDC_AUDIENCE"), settings.listed("OIDC_CALLERS")
-    for name, value in (("OIDC_AUDIENCE", audiences), ("OIDC_CALLERS", callers)):
+def caller_tokens(settings: Settings, callers: str = "OIDC_CALLERS") -> CallerTokens:
+    """Build the check from OIDC_AUDIENCE, the setting that names the accounts, and OIDC_CERTS_URL.
+
+    Raises Misconfigured: nothing opens by default.
+    """
+    audiences, accounts = settings.listed("OIDC_AUDIENCE"), settings.listed(callers)
+    for name, value in (("OIDC_AUDIENCE", audiences), (callers, accounts)):
         if not value:
             raise Misconfigured(f"{name} is not set")
-    return CallerTokens(audiences, callers, Certificates(certificates_url(settings)))
+    return CallerTokens(audiences, accounts, Certificates(certificates_url(settings)))
 
 
 def certificates_url(settings: Settings) -> str:

@@ -31,9 +31,11 @@ def apps(container: Container) -> dict[str, flask.Flask]:
     """Build every function of the map over one container."""
     sys.path[:0] = [] if str(ROOT) in sys.path else [str(ROOT)]
     built = {}
-    for name in function_map():
+    for name, entry in function_map().items():
         app: flask.Flask = create_app(  # type: ignore[no-untyped-call]
-            target=name.replace("-", "_"), source=str(ROOT / "main.py"), signature_type="http"
+            target=name.replace("-", "_"),
+            source=str(ROOT / "main.py"),
+            signature_type="cloudevent" if "topic" in entry["trigger"] else "http",
         )
         app.extensions["pledge"] = container
         built[name] = app

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,12 +18,19 @@ import flask
 
 from infra.container import Container
 from infra.http import log
+from infra.local.credentials import credentials
 from infra.local.file_clock import FileClock
+from infra.local.topic import LocalTopic
 from shared.records import DUE_WORK
 
 AT_ONCE = 4
 REDELIVERED_AFTER = timedelta(seconds=5)
-JOBS = {"sweep": timedelta(minutes=5), "deadlines": timedelta(hours=1), "retention": timedelta(hours=1)}
+JOBS = {
+    "sweep": timedelta(minutes=5),
+    "deadlines": timedelta(hours=1),
+    "retention": timedelta(hours=1),
+    "checkpoints": timedelta(hours=1),
+}
 IDLE_JOBS_EVERY = timedelta(hours=6)
 IDLE_JOBS_EVERY_IN_LONG_JUMPS = timedelta(hours=24)
 LONG_JUMP = timedelta(days=60)
@@ -64,14 +71,24 @@ class LocalQueue:
 class LocalPlatform:
     """Delivers work and runs the scheduled jobs, by the product's clock."""
 
-    def __init__(self, container: Container, apps: Mapping[str, flask.Flask], queue: LocalQueue) -> None:
+    def __init__(
+        self,
+        container: Container,
+        apps: Mapping[str, flask.Flask],
+        queue: LocalQueue,
+        wait_for_others: Callable[[], None] = lambda: None,
+    ) -> None:
         self._container = container
+        self._wait_for_others = wait_for_others
         self._apps = apps
         self._queue = queue
         self._clock = FileClock(container.settings.data_dir / "clock")
+        self._credentials = credentials(container)
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="work")
         self._moving = threading.RLock()
         self._next = dict.fromkeys(JOBS, self._clock.now())
+        self._topic = container.topic if isinstance(container.topic, LocalTopic) else LocalTopic(self._clock)
+        self._topic.subscribe(self._post_event)
 
     def start(self) -> None:
         """Run from now on, in the background, until the process ends."""
@@ -85,6 +102,7 @@ class LocalPlatform:
                 with self._moving:
                     self._run_jobs(JOBS)
                     self._deliver(self._queue.due(self._clock.now()))
+                    self._topic.redeliver()
             except Exception as error:  # noqa: BLE001 - the platform does not stop for one bad delivery
                 log.event("crashed", "platform", code=type(error).__name__)
                 time.sleep(1)
@@ -97,9 +115,13 @@ class LocalPlatform:
     def _post_work(self, work_id: str) -> bool:
         return self._post("work", {"id": work_id}) is not None
 
+    def _post_event(self, headers: Mapping[str, str], body: Mapping[str, Any]) -> bool:
+        sent = {**headers, **self._credentials("policy-published")}
+        answer = self._apps["policy-published"].test_client().post("/", json=body, headers=sent)
+        return 200 <= answer.status_code < 300
+
     def _post(self, function: str, body: Any = None) -> dict[str, Any] | None:
-        headers = {"X-Pledge-Internal": self._container.internal_secret}
-        answer = self._apps[function].test_client().post("/", json=body, headers=headers)
+        answer = self._apps[function].test_client().post("/", json=body, headers=self._credentials(function))
         if not 200 <= answer.status_code < 300:
             return None
         found: dict[str, Any] = answer.get_json()
@@ -141,8 +163,11 @@ class LocalPlatform:
         return min(ahead, default=None)
 
     def _drain(self) -> None:
+        self._topic.redeliver()
         seen: dict[str, int] = {}
         while True:
+            # on the emulators Cloud Tasks delivers too; what it has under way is leased, and so not due
+            self._wait_for_others()
             due = self._container.store.query(DUE_WORK, at_most=self._clock.now(), limit=100)
             fresh = [one.id for one in due if seen.get(one.id, 0) < STUCK_AFTER]
             if not fresh:

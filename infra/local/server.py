@@ -18,6 +18,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from infra.container import Container
 from infra.local.functions import FrontDoor, apps, function_map, public
+from infra.local.inside import Inside
 from infra.local.queue import LocalPlatform, LocalQueue
 from infra.settings import Settings
 from shared.promises.policy import IN_FORCE, Draft, publish
@@ -94,16 +95,25 @@ def _server(settings: Settings, sandbox: Sandbox) -> Any:
     from infra.local.controls import controls
 
     queue = LocalQueue()
-    container = Container(settings, queue)
+    container = Container(settings, None if settings.on_google else queue)
     _check(container)
     built = apps(container)
-    platform = LocalPlatform(container, built, queue)
+    inside = Inside(built)
+    platform = LocalPlatform(container, built, queue, inside.wait)
     door = FrontDoor(built, public(function_map()), controls(container, platform, sandbox.base))
     server = make_server(
         settings.text("HOST") or "127.0.0.1", settings.port, door, threaded=True, request_handler=QuietHandler
     )
     platform.start()
+    if settings.on_google:
+        _serve_inside(settings, inside)
     return server
+
+
+def _serve_inside(settings: Settings, inside: Inside) -> None:
+    port = int(settings.needed("INTERNAL_PORT"))
+    server = make_server("127.0.0.1", port, inside, threaded=True, request_handler=QuietHandler)
+    threading.Thread(target=server.serve_forever, name="inside", daemon=True).start()
 
 
 def _check(container: Container) -> None:

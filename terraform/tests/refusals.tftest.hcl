@@ -37,7 +37,7 @@ run "times_and_names" {
     evidence_retention_days = 365
     database                = "P"
     runtime                 = "python39"
-    operators               = ["ada,grace"]
+    operators               = ["ada"]
     public_base_url         = "http://privacy.sample-rooms.example"
   }
 

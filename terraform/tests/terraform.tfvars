@@ -4,7 +4,7 @@ project_number  = "123456789012"
 region          = "europe-west1"
 public_base_url = "https://privacy.sample-rooms.example"
 website_origins = ["https://sample-rooms.example", "https://www.sample-rooms.example"]
-operators       = ["ada", "grace"]
+operators       = ["ada@sample-rooms.example", "grace@sample-rooms.example"]
 alert_email     = "privacy-desk@sample-rooms.example"
 website         = { buckets = ["sample-rooms-uploads"] }
-secret_versions = { KEYSET = "3", WEBSITE_KEYS = "1", OPERATOR_TOKEN = "1", SENDGRID_API_KEY = "2" }
+secret_versions = { KEYSET = "3", WEBSITE_KEYS = "1", SENDGRID_API_KEY = "2" }

@@ -7,43 +7,60 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench.cold_starts import HELLO, ColdStarts
-from tests.bench.load import CONNECTIONS, Failed
-from tests.bench.rounds import Round, Subject, consents_kept, requests_kept, run
+from tests.bench import cold_starts, loads_embedded, loads_firestore
+from tests.bench.embedded import Embedded
+from tests.bench.emulators import Emulators
+from tests.bench.first_calls import CREATE
+from tests.bench.load import Failed
 from tests.bench.stage import Stage
-from tests.bench.table import Goal, Line, Spread, machine, ratios, results, table
+from tests.bench.table import Line, machine, results, say
+from tests.emulators.absence import Absent
 
-ROWS = ("P1", "P4", "P5", "P6")
-CONSENTS, FULL, ERASURE, INSERT = "consents", "consents, synchronous=FULL", "requests (erasure)", "insert"
+EMBEDDED, FIRESTORE = "embedded", "firestore"
+ROWS = {"P1": [EMBEDDED], "P2": [FIRESTORE], "P4": [EMBEDDED], "P5": [EMBEDDED, FIRESTORE], "P6": [EMBEDDED, FIRESTORE]}
+"""And on which runtimes each is measured."""
 
 
 def main() -> int:
     """Run the rows asked for."""
+    asked = _asked()
+    # what was started is ended on the way out, and the default would not go that way
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    began = time.monotonic()
+    say(machine())
+    try:
+        with tempfile.TemporaryDirectory(prefix="pledge-bench-") as scratch:
+            lines = _measured(Stage(Path(scratch), _pinned() if asked.pin else None), Path(scratch), asked)
+    except Failed as failure:
+        say(f"\nFAILED: {failure}")
+        return 1
+    if not lines:
+        return 1
+    say(f"\nratios are to the floor of the same round; {asked.rounds} rounds, interleaved\n\n{results(lines)}")
+    say(f"\ntook {time.monotonic() - began:.0f} s")
+    return 0
+
+
+def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3, help="of load in a round, for each subject")
     parser.add_argument("--only", default=",".join(ROWS), help="rows, with commas between")
+    parser.add_argument("--on", default=f"{EMBEDDED},{FIRESTORE}", help="runtimes, with commas between")
     parser.add_argument("--pin", action="store_true", help="servers on one core, the load on another: steadier")
     asked = parser.parse_args()
-    rows = asked.only.upper().split(",")
-    if not set(rows) <= set(ROWS):
+    asked.only, asked.on = asked.only.upper().split(","), asked.on.lower().split(",")
+    if not set(asked.only) <= set(ROWS):
         parser.error(f"--only: some of {','.join(ROWS)}")
-    began = time.monotonic()
-    _say(machine())
-    try:
-        with tempfile.TemporaryDirectory(prefix="pledge-bench-") as scratch:
-            _measure(Stage(Path(scratch), _pinned() if asked.pin else None), rows, asked.rounds, asked.seconds)
-    except Failed as failure:
-        _say(f"\nFAILED: {failure}")
-        return 1
-    _say(f"\ntook {time.monotonic() - began:.0f} s")
-    return 0
+    if not set(asked.on) <= {EMBEDDED, FIRESTORE}:
+        parser.error(f"--on: some of {EMBEDDED},{FIRESTORE}")
+    return asked
 
 
 def _pinned() -> int:
@@ -53,134 +70,33 @@ def _pinned() -> int:
     return first
 
 
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
-def _measure(stage: Stage, rows: Sequence[str], rounds: int, seconds: int) -> None:
-    lines: list[Line] = []
-    if set(rows) & {"P1", "P4", "P6"}:
-        lines += _loads(stage, rows, rounds, seconds)
-    if "P5" in rows:
-        lines += _cold_starts(stage, rounds)
-    _say(f"\nratios are to the floor of the same round; {rounds} rounds, interleaved\n\n{results(lines)}")
-
-
-# --- under load ------------------------------------------------------------------------------------------------------
-
-
-def _loads(stage: Stage, rows: Sequence[str], rounds: int, seconds: int) -> list[Line]:
-    subjects = _subjects(stage, rows)
-    _say(f"load      wrk -t1 -c{CONNECTIONS} -d{seconds}s, a fresh subject each time, an empty store each round")
-    for subject in subjects:
-        _say(f"          {subject.name}: {subject.body.bytes} bytes of body")
-    found = run(stage, subjects, rounds, seconds)
-    heads = ("subject", "answers/s", "CPU us/answer", "p50 ms", "p99 ms", "RSS MiB", "PSS MiB", "kept / answered")
-    _say("\n" + table(heads, [_absolute(name, each) for name, each in found.items()]))
-    floor = found[HELLO]
-    lines: list[Line] = []
-    if "P1" in rows:
-        lines += _consents("P1", found[CONSENTS], floor, found[INSERT])
-        lines += _consents("P1 full", found[FULL], floor, found[INSERT], goals=False)
-        lines += _against("floor", INSERT, found[INSERT], floor)
-    if "P4" in rows:
-        lines += _against("P4", ERASURE, found[ERASURE], floor, throughput=Goal(0.45, at_least=True))
-    if "P6" in rows:
-        lines += _memory(found[CONSENTS], floor)
+def _measured(stage: Stage, scratch: Path, asked: argparse.Namespace) -> list[Line]:
+    rows = {on: [row for row in asked.only if on in ROWS[row]] for on in asked.on}
+    lines = _embedded(stage, Embedded(scratch), rows[EMBEDDED], asked) if rows.get(EMBEDDED) else []
+    if rows.get(FIRESTORE):
+        try:
+            with Emulators(scratch) as emulators:
+                lines += _firestore(stage, emulators, rows[FIRESTORE], asked)
+        except Absent as absent:
+            say(f"\nnot measured on Firestore: {absent}")
     return lines
 
 
-def _subjects(stage: Stage, rows: Sequence[str]) -> list[Subject]:
-    body = stage.consent()
-    consents = Subject(CONSENTS, "consents", body, stored=consents_kept)
-    # the floors read the same body, so that the difference is our work
-    subjects = [Subject(HELLO, "hello", body), consents]
-    if "P1" in rows:
-        subjects.insert(1, Subject(INSERT, "insert", body))
-        subjects.append(Subject(FULL, "consents", body, {"SQLITE_SYNCHRONOUS": "FULL"}, consents_kept))
-    if "P4" in rows:
-        subjects.append(Subject(ERASURE, "requests", stage.erasure(), stored=requests_kept))
-    return subjects if set(rows) & {"P1", "P6"} else [one for one in subjects if one is not consents]
+def _embedded(stage: Stage, runtime: Embedded, rows: list[str], asked: argparse.Namespace) -> list[Line]:
+    lines: list[Line] = []
+    if loads_embedded.ROWS & set(rows):
+        lines += loads_embedded.measure(stage, runtime, rows, asked.rounds, asked.seconds)
+    if "P5" in rows:
+        lines += cold_starts.measure(stage, runtime, asked.rounds, most=1.5)
+    return lines
 
 
-def _absolute(name: str, each: Sequence[Round]) -> tuple[str, ...]:
-    kept = sum(one.kept or 0 for one in each)
-    proof = f"{kept} / {sum(one.answered for one in each)}" if kept else ""
-    columns = [
-        Spread.of([one.load.per_second for one in each]).shown(0),
-        Spread.of([one.cpu_us for one in each]).shown(0),
-        Spread.of([one.load.p50_ms for one in each]).shown(1),
-        Spread.of([one.load.p99_ms for one in each]).shown(1),
-        Spread.of([one.memory.rss for one in each]).shown(1),
-        Spread.of([one.memory.pss for one in each]).shown(1),
-    ]
-    return (name, *columns, proof)
-
-
-def _against(
-    row: str,
-    name: str,
-    each: Sequence[Round],
-    floor: Sequence[Round],
-    cpu: Goal | None = None,
-    throughput: Goal | None = None,
-) -> list[Line]:
-    used = ratios([one.cpu_us for one in each], [one.cpu_us for one in floor])
-    answered = ratios([one.load.per_second for one in each], [one.load.per_second for one in floor])
-    # what disturbs a round only ever adds to its CPU: the least of each is nearest to the truth
-    quiet = min(one.cpu_us for one in each) / min(one.cpu_us for one in floor)
-    return [
-        Line(row, f"{name}: CPU / hello", used, goal=cpu),
-        Line(row, f"{name}: CPU / hello, quietest round of each", Spread.of([quiet])),
-        Line(row, f"{name}: throughput / hello", answered, goal=throughput),
-    ]
-
-
-def _consents(
-    row: str, each: Sequence[Round], floor: Sequence[Round], insert: Sequence[Round], *, goals: bool = True
-) -> list[Line]:
-    cpu, throughput, late = Goal(2.2, at_least=False), Goal(0.50, at_least=True), Goal(1.5, at_least=False)
-    p99 = ratios([one.load.p99_ms for one in each], [one.load.p99_ms for one in insert])
-    return [
-        *_against(row, "consents", each, floor, cpu if goals else None, throughput if goals else None),
-        Line(row, "consents: p99 / bare insert's", p99, goal=late if goals else None),
-    ]
-
-
-def _memory(each: Sequence[Round], floor: Sequence[Round]) -> list[Line]:
-    most = Goal(85, at_least=False)
-    return [
-        Line("P6", "consents: RSS after the load, MiB", Spread.of([one.memory.rss for one in each]), 1, most),
-        Line("P6", "consents: PSS, shared pages once, MiB", Spread.of([one.memory.pss for one in each]), 1),
-        Line("P6", "hello: RSS, MiB", Spread.of([one.memory.rss for one in floor]), 1),
-        Line("P6", "hello: PSS, MiB", Spread.of([one.memory.pss for one in floor]), 1),
-    ]
-
-
-# --- cold ------------------------------------------------------------------------------------------------------------
-
-
-def _cold_starts(stage: Stage, rounds: int) -> list[Line]:
-    cold = ColdStarts(stage, rounds)
-    starts, imported = cold.run()
-    floor = starts[HELLO]
-    rows = []
-    lines = []
-    for name, each in starts.items():
-        wall, cpu = Spread.of([one.ms for one in each]), Spread.of([one.cpu_ms for one in each])
-        rows.append((name, wall.shown(0), cpu.shown(0), ", ".join(imported.get(name, [])) or "-"))
-        if name != HELLO:
-            used = ratios([one.cpu_ms for one in each], [one.cpu_ms for one in floor])
-            took = ratios([one.ms for one in each], [one.ms for one in floor])
-            lines += [
-                Line("P5", f"{name}: first answer / hello's", took, goal=Goal(1.5, at_least=False)),
-                Line("P5", f"{name}: CPU to the first answer / hello's", used),
-            ]
-    _say("\n" + table(("cold start", "first 2xx, ms", "CPU, ms", "SDKs imported"), rows))
-    unused = {name: sdks for name, each in imported.items() if (sdks := cold.unused(name, each))}
-    named = [f"{name}: {' '.join(sdks)}" for name, sdks in unused.items()]
-    _say(f"SDKs imported without use: {', '.join(named) or 'none'}")
+def _firestore(stage: Stage, runtime: Emulators, rows: list[str], asked: argparse.Namespace) -> list[Line]:
+    lines: list[Line] = []
+    if loads_firestore.ROWS & set(rows):
+        lines += loads_firestore.measure(stage, runtime, rows, asked.rounds, asked.seconds)
+    if "P5" in rows:
+        lines += cold_starts.measure(stage, runtime, asked.rounds, most=2.4, floors=[CREATE])
     return lines
 
 

@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from infra.local.server import Sandbox
-from tests.bench.load import Failed, fresh
-from tests.bench.serving import Call
-from tests.bench.stage import FRESH, SECRETS, Stage, with_mail_due
+from tests.bench.first_calls import FIRST_CALLS, HELLO
+from tests.bench.imports import Loaded, loaded
+from tests.bench.load import Failed
+from tests.bench.stack import Runtime
+from tests.bench.stage import Stage
+from tests.bench.table import Goal, Line, Spread, ratios, say, table
 
-HELLO = "hello"
 HELLOS_A_ROUND = 3
-SDKS = {"SENDGRID": ("sendgrid", "python_http_client"), "STRIPE": ("stripe",), "META": ("facebook_business",)}
-CLOUD = (
-    "google.cloud.firestore",
-    "google.cloud.tasks_v2",
-    "google.cloud.kms",
-    "google.cloud.secretmanager",
-    "google.cloud.storage",
-    "grpc",
-)
-PROBE = """
-import json, sys
-from functions_framework import create_app
-target, source, method, path, body, headers = json.loads(sys.argv[1])
-client = create_app(target=target, source=source).test_client()
-answer = client.open(path, method=method, data=body.encode() if body else None, headers=headers)
-print(json.dumps([answer.status_code, sorted(sys.modules)]))
-"""
-
-
-class Opening(msgspec.Struct, frozen=True):
-    """What first calls are made of."""
-
-    consent: bytes
-    due: list[str]
+HEADS = ("cold start", "first 2xx, ms", "CPU, ms", "libraries loaded")
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -50,120 +28,85 @@ class Start(msgspec.Struct, frozen=True):
     cpu_ms: float
 
 
-def _json(body: object) -> bytes:
-    return msgspec.json.encode(body)
-
-
-def _post(body: bytes, **headers: str) -> Call:
-    return Call("POST", "/", body, {"Content-Type": "application/json"} | headers)
-
-
-def _internal(_opening: Opening, body: bytes = b"") -> Call:
-    return _post(body, **{"X-Pledge-Internal": SECRETS["INTERNAL_SECRET"]})
-
-
-def _bearer(secret: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {SECRETS[secret]}"}
-
-
-def _mail(opening: Opening) -> Call:
-    # the one job that meets a vendor's library: mails the link of a request
-    return _internal(opening, _json({"id": opening.due.pop()}))
-
-
-def _account(_opening: Opening) -> Call:
-    said = {"user_id": fresh(), "email": f"{fresh()}1@people.example", "email_verified": True}
-    return _post(_json(said), **_bearer("WEBSITE_KEYS"))
-
-
-FIRST_CALLS: Mapping[str, Callable[[Opening], Call]] = {
-    HELLO: lambda _: _post(b"{}"),
-    "policy": lambda _: Call("GET", "/notice?purposes=analytics,ads"),
-    "consents": lambda opening: _post(opening.consent.replace(FRESH.encode(), fresh().encode())),
-    "requests": lambda _: _post(_json({"email": f"{fresh()}1@people.example", "right": "erasure"})),
-    "subjects": _account,
-    "operator": lambda _: Call("GET", "/requests", headers=_bearer("OPERATOR_TOKEN")),
-    "site": lambda _: Call("GET", "/.well-known/jwks.json"),
-    "work": _mail,
-    "sweep": _internal,
-    "deadlines": _internal,
-    "retention": _internal,
-}
-"""A realistic first call of each function. A function without one fails the bench: give it one."""
+def measure(stage: Stage, runtime: Runtime, rounds: int, most: float, floors: Sequence[str] = ()) -> list[Line]:
+    """Start each function so many times over new stacks; `floors` beside `hello` are shown and not judged."""
+    with tempfile.TemporaryDirectory(prefix="pledge-bench-") as folder:
+        sandbox = Sandbox(Path(folder), stage.environment({"SENDGRID_API_KEY": "bench"}))
+        try:
+            sandbox.wait()
+            given = {"SENDGRID_API_BASE": f"{sandbox.base}/sendgrid", "SENDGRID_API_KEY": "bench"}
+            cold = ColdStarts(stage, runtime, given)
+            starts = cold.run([*floors, *stage.functions], rounds)
+            probed = {name: loaded(stage, runtime, name, given) for name in stage.functions}
+        finally:
+            sandbox.stop()
+    _show(runtime, starts, probed)
+    return _lines(runtime, starts, stage.functions, Goal(most, at_least=False))
 
 
 class ColdStarts:
-    """The stage of P5: one folder of data with mail to send, and the vendors' sandbox."""
+    """Starts functions over new stacks of one runtime."""
 
-    def __init__(self, stage: Stage, rounds: int) -> None:
+    def __init__(self, stage: Stage, runtime: Runtime, given: Mapping[str, str]) -> None:
         self._stage = stage
-        self._rounds = rounds
-        self._folder = stage.folder()
-        self.names = list(stage.functions())
-        missing = [name for name in self.names if name not in FIRST_CALLS]
+        self._runtime = runtime
+        self._given = given
+        missing = [name for name in stage.functions if name not in FIRST_CALLS]
         if missing:
             raise Failed(f"no first call is known for {', '.join(missing)}: add it to FIRST_CALLS")
-        # one for the warm-up, one for the probe
-        due = with_mail_due(self._folder, rounds + 2)
-        consent = stage.consent()
-        self._opening = Opening(f"{consent.head}{FRESH}{consent.tail}".encode(), due)
 
-    def run(self) -> tuple[dict[str, list[Start]], dict[str, list[str]]]:
-        """Return the starts of each function and of hello, and which SDKs each function imported."""
-        sandbox = Sandbox(self._folder, self._stage.environment(self._folder, SENDGRID_API_KEY="bench"))
-        settings = {"SENDGRID_API_BASE": f"{sandbox.base}/sendgrid", "SENDGRID_API_KEY": "bench"}
-        try:
-            sandbox.wait()
-            for name in [HELLO, *self.names]:
-                # the first start compiles what it imports, so that every measured one finds it compiled
-                self._start(name, settings)
-            starts = self._starts(settings)
-            return starts, {name: self._imported(name, settings) for name in self.names}
-        finally:
-            sandbox.stop()
-
-    def _starts(self, settings: Mapping[str, str]) -> dict[str, list[Start]]:
-        starts: dict[str, list[Start]] = {name: [] for name in [HELLO, *self.names]}
-        for _ in range(self._rounds):
+    def run(self, names: Sequence[str], rounds: int) -> dict[str, list[Start]]:
+        """Return the starts of each, and of hello."""
+        for name in [HELLO, *names]:
+            # the first start compiles what it imports, so that every measured one finds it compiled
+            self._start(name)
+        starts: dict[str, list[Start]] = {name: [] for name in [HELLO, *names]}
+        for _ in range(rounds):
             floors = []
-            for place, name in enumerate(self.names):
-                if place % (len(self.names) // HELLOS_A_ROUND) == 0:
-                    floors.append(self._start(HELLO, settings))
-                starts[name].append(self._start(name, settings))
+            for place, name in enumerate(names):
+                if place % (len(names) // HELLOS_A_ROUND) == 0:
+                    floors.append(self._start(HELLO))
+                starts[name].append(self._start(name))
             # one floor for the round, steadier than one start
             starts[HELLO].append(sorted(floors, key=lambda start: start.ms)[len(floors) // 2])
         return starts
 
-    def _start(self, name: str, settings: Mapping[str, str]) -> Start:
-        call = FIRST_CALLS[name](self._opening)
-        with self._stage.serve(name, self._folder, **settings) as server:
+    def _start(self, name: str) -> Start:
+        stack = self._runtime.stack()
+        call = FIRST_CALLS[name](stack)
+        stack.close()
+        with self._stage.serve(name, stack.environment(name, self._given)) as server:
             server.ask(call)
             ms = (time.perf_counter() - server.spawned_at) * 1e3
-            return Start(ms, server.cpu_seconds() * 1e3)
+            cpu_ms = server.cpu_seconds() * 1e3
+            server.check_log()
+        stack.discard()
+        return Start(ms, cpu_ms)
 
-    def _imported(self, name: str, settings: Mapping[str, str]) -> list[str]:
-        """Return the SDKs that one real call imports."""
-        call = FIRST_CALLS[name](self._opening)
-        body = call.body.decode() if call.body else None
-        source = str(self._stage.product)
-        asked = [name.replace("-", "_"), source, call.method, call.path, body, dict(call.headers)]
-        environment = self._stage.environment(self._folder, **settings)
-        command = [sys.executable, "-c", PROBE, _json(asked).decode()]
-        ran = subprocess.run(
-            command, cwd=Path(source).parent, env=environment, capture_output=True, text=True, timeout=60, check=False
-        )
-        if ran.returncode != 0:
-            raise Failed(f"{name}: {ran.stderr[-2000:]}")
-        status, modules = msgspec.json.decode(ran.stdout.splitlines()[-1])
-        if not 200 <= status < 300:
-            raise Failed(f"{name}: {status} in the probe")
-        known = [sdk for sdks in SDKS.values() for sdk in sdks] + list(CLOUD)
-        return [sdk for sdk in known if sdk in modules]
 
-    def unused(self, name: str, imported: list[str]) -> list[str]:
-        """Return the SDKs that a function imported without having that vendor's settings or secrets in the map."""
-        entry = self._stage.functions()[name]
-        given = [*entry["settings"], *entry["secrets"]]
-        vendors = [vendor for vendor in SDKS if any(one.startswith(vendor) for one in given)]
-        used = {sdk for vendor in vendors for sdk in SDKS[vendor]}
-        return [sdk for sdk in imported if sdk not in used]
+def _show(runtime: Runtime, starts: Mapping[str, Sequence[Start]], probed: Mapping[str, Loaded]) -> None:
+    rows = []
+    for name, each in starts.items():
+        wall, cpu = Spread.of([one.ms for one in each]), Spread.of([one.cpu_ms for one in each])
+        libraries = probed[name].libraries if name in probed else []
+        rows.append((name, wall.shown(0), cpu.shown(0), ", ".join(libraries) or "-"))
+    say(f"\ncold starts, {runtime.name}\n\n{table(HEADS, rows)}")
+    unused = [f"{name}: {', '.join(one.unused)}" for name, one in probed.items() if one.unused]
+    say(f"loaded without use: {'; '.join(unused) or 'nothing'}")
+
+
+def _lines(
+    runtime: Runtime, starts: Mapping[str, Sequence[Start]], judged: Mapping[str, object], goal: Goal
+) -> list[Line]:
+    floor = starts[HELLO]
+    lines = []
+    for name, each in starts.items():
+        if name != HELLO:
+            used = ratios([one.cpu_ms for one in each], [one.cpu_ms for one in floor])
+            took = ratios([one.ms for one in each], [one.ms for one in floor])
+            what = f"{name}, {runtime.name}"
+            lines += [
+                Line("P5", f"{what}: first answer / hello's", took, goal=goal if name in judged else None),
+                Line("P5", f"{what}: CPU to the first answer / hello's", used),
+            ]
+    return lines

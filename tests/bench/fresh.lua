@@ -1,14 +1,16 @@
--- Posts a body with a fresh subject each time: head, what is fresh, a number, tail. The result is one line of JSON.
-local head, fresh, tail
+-- Posts a body with another subject each time: head, what is fresh, a number, tail. The result is one line of JSON.
+-- The fourth argument: after how many subjects it begins with the first again, 0 for never.
+local head, fresh, tail, round
 local n = 0
 
 function init(args)
-  head, fresh, tail = args[1], args[2], args[3]
+  head, fresh, tail, round = args[1], args[2], args[3], tonumber(args[4])
 end
 
 function request()
   n = n + 1
-  return wrk.format("POST", nil, { ["Content-Type"] = "application/json" }, head .. fresh .. n .. tail)
+  local subject = round > 0 and (n - 1) % round + 1 or n
+  return wrk.format("POST", nil, { ["Content-Type"] = "application/json" }, head .. fresh .. subject .. tail)
 end
 
 function done(summary, latency)

@@ -1,4 +1,4 @@
-"""Load by `wrk`: sixteen connections, a fresh subject in every body."""
+"""Load by `wrk`: sixteen connections, a fresh subject in every body, or the same ones in turn."""
 
 from __future__ import annotations
 
@@ -30,10 +30,14 @@ class Body(msgspec.Struct, frozen=True):
         head, _, tail = text.partition(mark)
         return cls(head, tail)
 
+    def named(self, name: str) -> bytes:
+        """Return it with this in its fresh part."""
+        return f"{self.head}{name}{self.tail}".encode()
+
     @property
     def bytes(self) -> int:
         """Return its length, with a typical fresh part."""
-        return len(self.head) + len(fresh()) + 5 + len(self.tail)
+        return len(self.named(f"{fresh()}12345"))
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -57,13 +61,17 @@ def fresh() -> str:
     return secrets.token_hex(12) + "."
 
 
-def load(port: int, body: Body, seconds: int) -> Load:
-    """Post for so many seconds. Raises Failed at the first thing that is not a 2xx."""
+def load(port: int, body: Body, seconds: int, mark: str = "", subjects: int = 0) -> Load:
+    """Post for so many seconds. Raises Failed at the first thing that is not a 2xx.
+
+    `mark`: what begins the subjects' names, so that two loads meet the same ones. `subjects`: how many there are, 0 for
+    another one each time.
+    """
     wrk = shutil.which("wrk")
     if wrk is None:
         raise Failed("wrk is not installed")
     command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "-s", str(SCRIPT)]
-    command += [f"http://127.0.0.1:{port}/", "--", body.head, fresh(), body.tail]
+    command += [f"http://127.0.0.1:{port}/", "--", body.head, mark or fresh(), body.tail, str(subjects)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=seconds + GRACE_SECONDS, check=False)
     lines = [line for line in ran.stdout.splitlines() if line.startswith("{")]
     if not lines:

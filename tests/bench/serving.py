@@ -21,7 +21,8 @@ from tests.bench.load import Failed
 
 READY_WITHIN_SECONDS = 30
 TICKS = os.sysconf("SC_CLK_TCK")
-OURS = ("PYTHON", "SENDGRID", "STRIPE", "META", "GOOGLE", "FUNCTION", "WORKERS", "THREADS")
+OF_ANY_PROCESS = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
+TROUBLES = ('"severity":"WARNING"', '"severity":"ERROR"', "Traceback")
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -31,6 +32,14 @@ class Call(msgspec.Struct, frozen=True):
     path: str
     body: bytes | None = None
     headers: Mapping[str, str] = {}
+
+
+class Program(msgspec.Struct, frozen=True):
+    """A function in a file, and how the framework calls it."""
+
+    source: Path
+    target: str
+    signature: str = "http"
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -43,18 +52,23 @@ class Memory(msgspec.Struct, frozen=True):
 class Server:
     """One instance. Leaving it kills it as a power cut would."""
 
-    def __init__(self, source: Path, target: str, environment: Mapping[str, str], core: int | None = None) -> None:
+    def __init__(self, program: Program, environment: Mapping[str, str], logs: Path, core: int | None = None) -> None:
         self.port = free_port()
-        self._target = target
-        command = [str(Path(sys.executable).with_name("functions-framework")), "--source", str(source)]
-        command += ["--target", target, "--host", "127.0.0.1", "--port", str(self.port)]
-        self._log = Path(environment["DATA_DIR"]) / f"{target}.log"
+        self._target = program.target
+        command = [str(Path(sys.executable).with_name("functions-framework")), "--source", str(program.source)]
+        command += ["--target", program.target, "--signature-type", program.signature]
+        command += ["--host", "127.0.0.1", "--port", str(self.port)]
+        self._log = logs / f"{program.target}-{self.port}.log"
         self.spawned_at = time.perf_counter()
-        with self._log.open("ab") as log:
+        with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                command, cwd=source.parent, env=dict(environment), stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=program.source.parent,
+                env=dict(environment),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
-
         if core is not None:
             # what it starts, threads and workers, stays there too
             os.sched_setaffinity(self._process.pid, {core})
@@ -95,6 +109,11 @@ class Server:
     def _failed(self, what: str) -> Failed:
         return Failed(f"{self._target}: {what}\n{self._log.read_text()[-2000:]}")
 
+    def check_log(self) -> None:
+        """Raise Failed when it logged trouble: what failed beside an answer is not in the answer."""
+        if any(trouble in self._log.read_text() for trouble in TROUBLES):
+            raise self._failed("answered, and had trouble")
+
     def cpu_seconds(self) -> float:
         """Return what its processes have used so far, user and system, ended children included."""
         return sum(sum(map(int, fields[11:15])) for _, fields in self._processes()) / TICKS
@@ -124,5 +143,5 @@ class Server:
 
 
 def clean_environment() -> dict[str, str]:
-    """Return this process's environment without what would change what is measured."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    """Return of this process's environment only what any process needs: nothing that would change what is measured."""
+    return {name: os.environ[name] for name in OF_ANY_PROCESS if name in os.environ}

@@ -8,13 +8,23 @@ import shutil
 import sqlite3
 import statistics
 import subprocess
+import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
 
-PACKAGES = ("functions-framework", "gunicorn", "flask", "werkzeug", "msgspec", "cryptography")
+PACKAGES = (
+    "functions-framework",
+    "gunicorn",
+    "flask",
+    "werkzeug",
+    "msgspec",
+    "cryptography",
+    "grpcio",
+    "google-cloud-firestore",
+)
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -68,6 +78,12 @@ class Line(msgspec.Struct, frozen=True):
         goal = self.goal
         verdict = "" if goal is None else "met" if goal.met(self.found.median) else "NOT MET"
         return (self.row, self.what, self.found.shown(self.digits), goal.shown() if goal else "", verdict)
+
+
+def say(text: str) -> None:
+    """Print it at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 HEADS = ("row", "measured", "median [least-most]", "goal", "")

@@ -37,6 +37,7 @@ class PubsubEmulator:
 
     def start(self) -> Self:
         """Start and wait until it answers. Raises Absent without Java or the emulator."""
+        assert self._process is None, "it runs already"
         command = [java(), "-Xmx128m", "-Duser.language=en", "-jar", str(jar()), "--host=127.0.0.1"]
         command.append(f"--port={self.port}")
         with tempfile.TemporaryFile() as said:

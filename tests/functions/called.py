@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -20,8 +20,9 @@ from infra.container import Container
 from infra.local.file_clock import FileClock
 from infra.local.functions import AT_THE_ROOT, apps
 from infra.local.server import SAMPLE_POLICY
+from infra.local.topic import LocalTopic
 from infra.settings import Settings
-from shared.promises.policy import IN_FORCE, Draft, Published, publish
+from shared.promises.policy import ANNOUNCE, IN_FORCE, Draft, Published, publish
 from shared.records import DUE_WORK, RECORDS, InForce
 from shared.store import Delete
 from tests.contracts.running_sandbox import RunningSandbox
@@ -63,6 +64,9 @@ class Called:
         self.container = Container(Settings(SETTINGS | settings | {"DATA_DIR": str(data_dir)}))
         self.clock = FileClock(data_dir / "clock")
         self.containers = dict.fromkeys(_built(), self.container)
+        self.topic = LocalTopic(self.clock)
+        self.topic.subscribe(self.event)
+        self.container.__dict__["topic"] = self.topic
         if self.container.store.get(InForce, IN_FORCE) is None:
             self.publish("v1")
         self._sandbox: RunningSandbox | None = None
@@ -136,6 +140,11 @@ class Called:
         """Call an internal function as the queue and the scheduler do."""
         return self.post("/", body, at=function, X_Pledge_Internal=INTERNAL_SECRET)
 
+    def event(self, headers: Mapping[str, str], body: Mapping[str, Any]) -> bool:
+        """Deliver an event of the topic; tell whether it was acknowledged."""
+        answer = self.post("/", body, at="policy-published", X_Pledge_Internal=INTERNAL_SECRET, **headers)
+        return answer.status_code == 200
+
     # --- time and work -----------------------------------------------------------------------------------------------
 
     def now(self) -> datetime:
@@ -176,6 +185,7 @@ class Called:
             self._sandbox = RunningSandbox(self.data_dir, {"sendgrid": SETTINGS["SENDGRID_API_KEY"]})
             base = {"SENDGRID_API_BASE": self._sandbox.url("sendgrid")}
             self.containers["work"] = Container(Settings(SETTINGS | base | {"DATA_DIR": str(self.data_dir)}))
+            self.containers["work"].__dict__["topic"] = self.topic
         return self._sandbox
 
     def with_mail(self) -> Called:
@@ -202,11 +212,18 @@ class Called:
     # --- shortcuts ---------------------------------------------------------------------------------------------------
 
     def publish(self, version: str, text: str | None = None, **more: Any) -> Published:
-        """Publish a version of the policy, seen by every function at once."""
+        """Publish a version of the policy, seen by every function at once, and announced."""
         draft = Draft(text=text or SAMPLE_POLICY.read_text(), version=version, **more)
         published = publish(self.container, draft, by="the test")
         self.container.policies.forget()
+        self.announce()
         return published
+
+    def announce(self) -> None:
+        """Run the announcements that are due, and nothing else."""
+        for one in self.container.store.query(DUE_WORK, at_most=self.now()):
+            if one.record.kind == ANNOUNCE:
+                assert self.platform("work", {"id": one.id}).json == {"ran": "done"}
 
     def forget_policy(self) -> None:
         """Make the stack one where nothing was published yet."""

@@ -126,13 +126,18 @@ class Deployed:
         return Alone(name, {one: self.environment[one] for one in names})
 
     def bearer(self, secret: str) -> dict[str, str]:
-        """Return the header of the website's server or an operator."""
+        """Return the header of the website's server."""
         return {"Authorization": f"Bearer {self.environment[secret]}"}
 
     def platform(self, name: str) -> dict[str, str]:
         """Return the header of the platform's own call of a function."""
         audience = self.environment["OIDC_AUDIENCE"].replace("{function}", name)
         return {"Authorization": f"Bearer {self._issuer.token(audience, self.environment['OIDC_CALLERS'])}"}
+
+    def operator(self, account: str | None = None) -> dict[str, str]:
+        """Return the header of an operator, or of another account: in the cloud each shows an ID token of their own."""
+        audience = self.environment["OIDC_AUDIENCE"].replace("{function}", "operator")
+        return {"Authorization": f"Bearer {self._issuer.token(audience, account or self.environment['OPERATORS'])}"}
 
     def close(self) -> None:
         """End what was started."""
@@ -152,8 +157,7 @@ def _settings(project: str, folder: Path) -> dict[str, str]:
         "PUBLIC_BASE_URL": BASE,
         "WEBSITE_ORIGINS": WEBSITE,
         "WEBSITE_KEYS": "website-key-of-this-test",
-        "OPERATORS": "ola",
-        "OPERATOR_TOKEN": "operator-token-of-this-test",
+        "OPERATORS": "ola@sample-rooms.example",
         "OIDC_CALLERS": f"platform@{project}.iam.gserviceaccount.com",
     }
 

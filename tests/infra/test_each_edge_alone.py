@@ -65,8 +65,11 @@ def subjects_(deployed: Deployed) -> Iterator[Ask]:
 
 def operator(deployed: Deployed) -> Iterator[Ask]:
     asked = {"channel": "phone", "received_at": rfc3339(deployed.services.clock.now()), "right": "erasure"}
-    yield Ask("POST", "/requests", asked | {"email": "cy@mail.example"}, deployed.bearer("OPERATOR_TOKEN"), 201)
-    yield Ask("POST", "/evidence/verify", None, deployed.bearer("OPERATOR_TOKEN"))
+    yield Ask("POST", "/requests", asked | {"email": "cy@mail.example"}, deployed.operator(), 201)
+    yield Ask("POST", "/evidence/verify", None, deployed.operator())
+    yield Ask("GET", "/requests", None, deployed.operator("mallory@sample-rooms.example"), 403)
+    yield Ask("GET", "/requests", None, deployed.platform("operator"), 403)
+    yield Ask("GET", "/requests", None, deployed.bearer("WEBSITE_KEYS"), 401)
 
 
 def site(_deployed: Deployed) -> Iterator[Ask]:

@@ -70,6 +70,8 @@ def test_in_the_cloud_no_connector_works_while_a_subprocessor_is_neither_connect
         ("vault", "KEYSET"),
         ("website_keys", "WEBSITE_KEYS"),
         ("operator_tokens", "OPERATOR_TOKEN"),
+        ("operator_identities", "OIDC_AUDIENCE"),
+        ("caller_tokens", "OIDC_AUDIENCE"),
         ("sendgrid", "SENDGRID_API_KEY"),
     ],
 )
@@ -98,7 +100,9 @@ def test_beside_one_emulator_everything_is_one(tmp_path: Path, name: str, runtim
 
 
 def test_beside_an_emulator_no_vendor_is_reached_either(tmp_path: Path) -> None:
-    beside = settings(tmp_path, RUNTIME="gcp", FIRESTORE_EMULATOR_HOST="127.0.0.1:9", SENDGRID_API_BASE="https://x.example")
+    beside = settings(
+        tmp_path, RUNTIME="gcp", FIRESTORE_EMULATOR_HOST="127.0.0.1:9", SENDGRID_API_BASE="https://x.example"
+    )
     with pytest.raises(Misconfigured, match="loopback"):
         beside.vendor_base("SENDGRID_API_BASE")
 

@@ -5,20 +5,33 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode
 from urllib.request import HTTPErrorProcessor, Request, build_opener
 
+import pytest
+
 from infra.local.server import free_port
+from tests.emulators.cloud import Cloud
+from tests.journeys.traces import traces
 
 ROOT = Path(__file__).parents[2]
 READY_WITHIN_SECONDS = 30
+RUNTIMES = ["embedded", "emulators"]
+
+
+def cloud_of(request: pytest.FixtureRequest) -> Cloud | None:
+    """Return what the fixture's runtime stands on."""
+    running: Cloud | None = request.getfixturevalue("cloud") if request.param == "emulators" else None
+    return running
 
 
 class Answer(NamedTuple):
@@ -47,10 +60,12 @@ class _AsItIs(HTTPErrorProcessor):
 
 
 class House:
-    """One stack on a free port, over one folder."""
+    """One stack on a free port, over one folder; with a `cloud`, over the emulators of Google Cloud's parts."""
 
-    def __init__(self, data_dir: Path, **environment: str) -> None:
+    def __init__(self, data_dir: Path, cloud: Cloud | None = None, **environment: str) -> None:
         self.data_dir = data_dir
+        self.cloud = cloud
+        self.project = f"demo-{secrets.token_hex(4)}"
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self.log = data_dir.parent / f"{data_dir.name}.log"
@@ -58,7 +73,9 @@ class House:
         cleared = {
             name: value for name, value in os.environ.items() if not name.startswith(("SENDGRID", "STRIPE", "META"))
         }
-        self._environment = cleared | known | environment | {"PORT": str(self.port), "DATA_DIR": str(data_dir)}
+        on_google = cloud.stack(self.project) if cloud else {}
+        own = {"PORT": str(self.port), "DATA_DIR": str(data_dir)}
+        self.environment = cleared | known | on_google | environment | own
         self._process: subprocess.Popen[bytes] | None = None
         self._opener = build_opener(_AsItIs)
 
@@ -66,7 +83,7 @@ class House:
         """Start it and wait until it is ready."""
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "infra.local"]
-            self._process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
         until = time.monotonic() + READY_WITHIN_SECONDS
         while time.monotonic() < until:
             try:
@@ -90,6 +107,20 @@ class House:
                 self._process.wait(timeout=10)
             except subprocess.TimeoutExpired:
                 self.kill()
+
+    def pledge(self, *arguments: str) -> str:
+        """Run the command line beside it; return what it says."""
+        command = [sys.executable, "-m", "infra.cli", *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=True
+        ).stdout
+
+    def traces(self, texts: Iterable[str], folder: Path) -> list[tuple[str, str]]:
+        """Look for texts in everything that is stored, in whatever dress. `folder`: for exports."""
+        sought = list(texts)
+        if self.cloud:
+            self.cloud.export(self.environment, folder)
+        return traces(self.data_dir, sought) + (traces(folder, sought) if self.cloud else [])
 
     # --- calls -------------------------------------------------------------------------------------------------------
 
@@ -186,4 +217,4 @@ class House:
         return answer.json
 
 
-__all__ = ["Answer", "HTTPError", "House"]
+__all__ = ["RUNTIMES", "Answer", "HTTPError", "House", "cloud_of"]
