@@ -12,8 +12,8 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage, tasks_v2
 from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcTransport
 
-from infra.local.eventarc import Eventarc
 from infra.local.server import free_port
+from tests.emulators.eventarc import Eventarc
 from tests.emulators.firestore import FirestoreEmulator
 from tests.emulators.issuer import Issuer
 from tests.emulators.pubsub import PubsubEmulator

@@ -24,7 +24,6 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from infra.container import Container
 from infra.gcp.topic import PubsubTopic
-from infra.local.eventarc import MOST_BYTES, Eventarc
 from infra.local.functions import apps
 from infra.local.queue import LocalPlatform, LocalQueue
 from infra.local.topic import KEPT_FOR, REDELIVERED_AFTER, LocalTopic
@@ -35,6 +34,7 @@ from shared.promises.campaigns import campaign_id
 from shared.promises.policy import ANNOUNCE, Draft, publish
 from shared.records import DUE_WORK, Campaign
 from tests.emulators.absence import Absent, skip_or_fail
+from tests.emulators.eventarc import MOST_BYTES, Eventarc
 from tests.emulators.issuer import Issuer
 from tests.emulators.pubsub import PubsubEmulator
 from tests.functions.called import SETTINGS
