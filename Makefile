@@ -5,13 +5,16 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
-.PHONY: help run test check bench fmt lock clean
+.PHONY: help run emulators test check bench fmt lock clean
 
 help: ## show this
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(INSTALLED) ## run the whole product on this machine (PORT=8080, DATA_DIR=.pledge)
 	@exec $(BIN)/python -m infra.local
+
+emulators: $(INSTALLED_DEV) ## the same on emulators of Google Cloud's parts (needs Java and gcloud's emulators)
+	@exec $(BIN)/python -W ignore -m tests.emulators
 
 test: $(INSTALLED_DEV) ## install what tests need and run them all
 	$(BIN)/python -m pytest -n 2 --dist loadscope
