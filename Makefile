@@ -47,7 +47,7 @@ $(VENV)/bin/python:
 
 $(INSTALLED): requirements.txt | $(VENV)/bin/python
 	@echo "Installing what Pledge needs (about half a minute, once)"
-	@$(BIN)/python -m pip install --require-hashes --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install -q --require-hashes --disable-pip-version-check -r requirements.txt
 	@$(BIN)/python -m compileall -q functions infra shared main.py
 	@printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s" -m infra.cli "$$@"\n' "$(CURDIR)" "$(CURDIR)/$(BIN)/python" > $(BIN)/pledge
 	@chmod +x $(BIN)/pledge
@@ -55,5 +55,5 @@ $(INSTALLED): requirements.txt | $(VENV)/bin/python
 
 $(INSTALLED_DEV): requirements-dev.txt | $(INSTALLED)
 	@echo "Installing what Pledge's tests need (about a minute, once)"
-	@$(BIN)/python -m pip install --require-hashes --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/python -m pip install -q --require-hashes --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
