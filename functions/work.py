@@ -10,7 +10,7 @@ from infra.http import log
 from infra.http.answers import Answer
 from infra.http.edge import Call, Edge
 from shared import attention, work
-from shared.promises import alerts, campaigns, confirmations, erasure, policy, requests
+from shared.promises import alerts, campaigns, confirmations, erasing, erasure, policy, requests
 from shared.work import Handler
 
 edge = Edge("work")
@@ -21,12 +21,12 @@ HANDLERS: Mapping[str, Handler] = {
     confirmations.MAIL: confirmations.send_confirmation,
     "request.mail": requests.send_mail,
     requests.REMIND: requests.remind,
-    erasure.BEGIN: erasure.begin,
+    erasure.BEGIN: erasing.begin,
     erasure.SUPERSEDE: erasure.supersede,
-    erasure.STEP: erasure.step,
+    erasure.STEP: erasing.step,
     erasure.CLOSE: erasure.closing,
-    erasure.RECHECK: erasure.recheck,
-    erasure.PURGE: erasure.purge,
+    erasing.RECHECK: erasing.recheck,
+    erasing.PURGE: erasing.purge,
 }
 
 

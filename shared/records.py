@@ -415,6 +415,7 @@ PENDINGS_OF_ADDRESS = Query(Pending, equals=("address",))
 WEBSITE_BELOW = Query(WebsiteDocument)
 WEBSITE_COLLECTION = Query(WebsiteDocument, equals=("parent",))
 RETAINED_OF_REQUEST = Query(Retained, equals=("request",), by="until")
+RETAINED_OF_STEP = Query(Retained, equals=("request", "subprocessor"), by="until")
 RETAINED_BY_PLACE = Query(Retained)
 """Ids begin with the keyed hash of the place, so that any request's records of it are found."""
 EXPIRED = tuple(Query(kind, by="expires_at") for kind in (Pending, Idempotency, Throttle, Tombstone, Subject, Request))
@@ -433,6 +434,7 @@ QUERIES: tuple[Query[Any], ...] = (
     WEBSITE_BELOW,
     WEBSITE_COLLECTION,
     RETAINED_OF_REQUEST,
+    RETAINED_OF_STEP,
     RETAINED_BY_PLACE,
     *EXPIRED,
 )

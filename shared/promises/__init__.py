@@ -19,7 +19,12 @@ PROMISES: tuple[Promise, ...] = (
     Promise(
         "§2", "Consent is recorded, and taken back as easily", ("consents", "confirmations", "receipts"), ("consents",)
     ),
-    Promise("§4", "Deletion within 14 days of verification", ("erasure", "people", "subjects"), ("work", "subjects")),
+    Promise(
+        "§4",
+        "Deletion within 14 days of verification",
+        ("erasure", "erasing", "people", "subjects"),
+        ("work", "subjects"),
+    ),
     Promise("§4", "Nobody's deadline passes unseen", ("deadlines", "alerts"), ("deadlines", "sweep")),
     Promise("§4", "What is kept has a ground and an end", ("retention",), ("retention",)),
     Promise(

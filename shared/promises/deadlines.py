@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from shared import attention
 from shared.case import Case
+from shared.outcomes import UNSETTLED
 from shared.ports import Services
-from shared.promises.erasure import UNSETTLED
 from shared.records import WATCHED_REQUESTS
 from shared.store import Conflict, every
 from shared.times import rfc3339

@@ -15,9 +15,9 @@ from shared import identity, ledger
 from shared.annex import MAILER, OURS
 from shared.case import Case
 from shared.failures import BadInput, Missing, NotYet, Stale
+from shared.outcomes import ENDED, UNSETTLED
 from shared.ports import Services
-from shared.promises import erasure, people, requests
-from shared.promises.erasure import ENDED, UNSETTLED
+from shared.promises import erasing, erasure, people, requests
 from shared.promises.statement import TITLE_NOT_CONNECTED, not_connected, view
 from shared.records import (
     ALL_ATTENTION,
@@ -260,7 +260,7 @@ def retry(name: str, said: Resolution, by: str) -> Callable[[Case], None]:
 
     def decide(case: Case) -> None:
         _failed_step(case, name)
-        erasure.retry(case, name, by, _reason(said))
+        erasing.retry(case, name, by, _reason(said))
 
     return decide
 
@@ -272,7 +272,7 @@ def resolve(name: str, said: Resolution, by: str) -> Callable[[Case], None]:
         _failed_step(case, name)
         if name == OURS:
             raise Stale("our own data is gone when it was read back; mend the cause and try again")
-        erasure.resolve(case, name, by, _reason(said), said.evidence)
+        erasing.resolve(case, name, by, _reason(said), said.evidence)
 
     return decide
 

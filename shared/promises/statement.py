@@ -11,7 +11,7 @@ from typing import Any
 from shared import words
 from shared.annex import MAILER
 from shared.case import Case
-from shared.promises.erasure import UNSETTLED, promise_met, status_of
+from shared.outcomes import UNSETTLED, promise_met, status_of
 from shared.records import Request, Step
 from shared.times import rfc3339, statutory_month
 

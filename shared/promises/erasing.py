@@ -1,0 +1,275 @@
+"""§4: the steps of an erasure. Own data first, whatever vendors do; then one work item for each vendor, the mail service last.
+
+One choke point: nothing erases a person by another path. Each step ends in a recorded outcome, an operator's word included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, cast
+
+import msgspec
+
+from shared import attention, identity, work
+from shared.annex import MAILER, OURS
+from shared.case import Case
+from shared.failures import NeverRetry, TryAgain
+from shared.identity import Identifiers
+from shared.outcomes import UNSETTLED, worst
+from shared.ports import Part, Services
+from shared.promises import people
+from shared.promises.erasure import CHANGED_ADDRESS_COOLING_OFF, CLOSE, STEP, SUPERSEDE, settle
+from shared.promises.people import Found
+from shared.records import RETAINED_OF_STEP, Retained, Step, Suppression
+from shared.store import Delete, Put, Stored
+from shared.times import PROMISED, rfc3339
+
+CLOSING_BEFORE = timedelta(days=3)
+MAIL_WAITED_FOR_BEFORE = timedelta(days=1)
+PURGE = "erasure.purge"
+RECHECK = "erasure.recheck"
+PURGED_AT_ONCE = 100
+
+
+def begin(services: Services, claim: work.Claim) -> None:
+    """Take the identifiers into the envelope, plan a step for each connected subprocessor, start with our own data."""
+    case = Case.read(services, claim.work.ref)
+    if case.record.status != "verified" or case.record.begun_at is not None:
+        services.commit([claim.done()])
+    elif _notice_is_waiting(case):
+        services.commit([claim.again(case.now + timedelta(hours=1), "notice_first")])
+    else:
+        _plan(case)
+        case.also(claim.done())
+        case.commit()
+
+
+def _notice_is_waiting(case: Case) -> bool:
+    """A cancel link that arrives after the deed is none: wait for it, but not so long that the promise breaks."""
+    chosen_at = case.record.chosen_at
+    return _has_queued(case) and chosen_at is not None and case.now < chosen_at + CHANGED_ADDRESS_COOLING_OFF
+
+
+def _has_queued(case: Case) -> bool:
+    return any(mailing.status == "queued" for mailing in case.record.mails.values())
+
+
+def _plan(case: Case) -> None:
+    names = list(case.services.connected)
+    if OURS not in names:
+        # an empty plan would compute to "completed" without anything done
+        raise NeverRetry("empty_plan")
+    found = [one for ref in case.record.subjects if (one := people.by_ref(case.services, ref))]
+    own, shared = people.own_and_shared(case.services, found, case.envelope.addresses.get("a1"))
+    case.envelope.known = [one.known for one in found] + _proven_alone(case, found, own)
+    case.envelope.own_addresses, case.envelope.shared_addresses = own, shared
+    case.set(
+        status="in_progress",
+        begun_at=case.now,
+        steps={name: Step(at=case.now) for name in names},
+        objected=people.objected(case.services, own),
+        opted_out=people.opted_out(case.services, own),
+    )
+    case.note("begun", steps=names, subjects=len(found))
+    case.work(STEP, subprocessor=OURS)
+    case.work(SUPERSEDE)
+    promise_by = case.record.promise_by or case.now + PROMISED
+    case.work(CLOSE, max(promise_by - CLOSING_BEFORE, case.now))
+
+
+def _proven_alone(case: Case, found: Sequence[Found], own: Sequence[str]) -> list[Identifiers]:
+    """Return what was proved but leads to no subject of ours: the website may hold data by it all the same."""
+    user_id, email = case.envelope.user_id, case.envelope.addresses.get("a1")
+    alone = []
+    if user_id and all(one.known.user_id != user_id for one in found):
+        alone.append(Identifiers(user_id=user_id))
+    if email in own and all(email not in one.known.addresses for one in found):
+        alone.append(Identifiers(addresses=[str(email)]))
+    return alone
+
+
+def step(services: Services, claim: work.Claim) -> work.Ran:
+    """Have one subprocessor erase the person, and record what became of it (work `erasure.step`)."""
+    case = Case.read(services, claim.work.ref)
+    name = claim.work.args["subprocessor"]
+    current = case.record.steps[name]
+    if current.outcome != "pending":
+        services.commit([claim.done()])
+        return "done"
+    if name == MAILER and _mail_is_waiting(case):
+        services.commit([claim.again(case.now + timedelta(hours=1), "closing_mail_first")])
+        return "postponed"
+    return _attempt(case, name, claim)
+
+
+def _mail_is_waiting(case: Case) -> bool:
+    promise_by = case.record.promise_by
+    return _has_queued(case) and promise_by is not None and case.now < promise_by - MAIL_WAITED_FOR_BEFORE
+
+
+def _attempt(case: Case, name: str, claim: work.Claim) -> work.Ran:
+    ran: work.Ran = "done"
+    attempts = case.record.steps[name].attempts + 1
+    if name == MAILER:
+        # nothing may reach the mail service after it was told to forget
+        for mail_id in [one for one, mailing in case.record.mails.items() if mailing.status == "queued"]:
+            case.mailing(mail_id, status="dropped", problem="too_late")
+    try:
+        parts = case.services.connectors[name].erase(case.person(), case.now)
+    except TryAgain as trouble:
+        _step(case, name, attempts=attempts, problem=trouble.code)
+        ran = "postponed"
+        case.note("step.postponed", subprocessor=name, attempts=attempts, problem=trouble.code)
+        again = claim.again(case.now + work.backoff(attempts, trouble.after_seconds), trouble.code)
+        case.also(again)
+    except NeverRetry as failure:
+        _step(case, name, outcome="failed", attempts=attempts, problem=failure.code)
+        ran = "failed"
+        case.note("step.failed", subprocessor=name, attempts=attempts, problem=failure.code)
+        case.also(*attention.raised("step_failed", case.id, case.now, failure.code, subprocessor=name), claim.done())
+        _after(case, name)
+    else:
+        _settle_step(case, name, parts, attempts)
+        case.also(claim.done())
+    case.commit()
+    return ran
+
+
+def _step(case: Case, name: str, **fields: Any) -> None:
+    steps = dict(case.record.steps)
+    steps[name] = msgspec.structs.replace(steps[name], **({"at": case.now} | fields))
+    case.set(steps=steps)
+
+
+def _settle_step(case: Case, name: str, parts: Sequence[Part], attempts: int) -> None:
+    outcome = worst(part.outcome for part in parts)
+    _step(
+        case,
+        name,
+        outcome=outcome,
+        attempts=attempts,
+        problem=None,
+        until=max((part.until for part in parts if part.until), default=None),
+        ground="; ".join(dict.fromkeys(part.ground for part in parts if part.ground)) or None,
+        physically_gone_by=max((part.physically_gone_by for part in parts if part.physically_gone_by), default=None),
+        evidence={part.name: _told(part) for part in parts},
+    )
+    case.note("step.settled", subprocessor=name, outcome=outcome, parts=msgspec.to_builtins(parts))
+    if outcome == "failed":
+        case.also(*attention.raised("step_failed", case.id, case.now, "failed", subprocessor=name))
+    else:
+        case.also(attention.settled("step_failed", case.id, name), attention.settled("step_late", case.id, name))
+    if any(part.evidence.get("objection_found") for part in parts):
+        _remember_objection(case)
+    _follow_retained(case, name)
+    if name == OURS and outcome not in UNSETTLED:
+        case.set(ours_done_at=case.now)
+    _after(case, name)
+
+
+def _told(part: Part) -> dict[str, Any]:
+    """Return a part as the person reads it: two grounds, two dates."""
+    told: dict[str, Any] = {"outcome": part.outcome}
+    if part.ground:
+        told["ground"] = part.ground
+    if part.until:
+        told["until"] = rfc3339(part.until)
+    return told | part.evidence
+
+
+def _remember_objection(case: Case) -> None:
+    """Keep, under our own key, the opt-out a vendor knew of: it survives the erasure (TRUTH §4 b)."""
+    case.set(objected=True)
+    stop = Suppression(reason="objection", since=case.now)
+    for email in case.envelope.own_addresses:
+        case.also(Put(identity.suppression(case.services.vault, email, "marketing"), stop))
+
+
+def _follow_retained(case: Case, name: str) -> None:
+    first = case.services.store.query(RETAINED_OF_STEP, case.id, name, limit=1)
+    if first:
+        case.work(PURGE, first[0].record.until, subprocessor=name)
+
+
+def _after(case: Case, name: str) -> None:
+    if name == OURS:
+        for other in case.record.steps:
+            if other not in {OURS, MAILER} and case.record.steps[other].outcome == "pending":
+                case.work(STEP, subprocessor=other)
+    until = case.record.steps[name].until
+    if until is not None and case.record.steps[name].outcome in {"accepted", "scheduled_by_vendor"}:
+        case.work(RECHECK, until)
+    settle(case)
+
+
+def recheck(services: Services, claim: work.Claim) -> None:
+    """Compute the status anew once a vendor's own date has come."""
+    case = Case.read(services, claim.work.ref)
+    due = [
+        name
+        for name, one in case.record.steps.items()
+        if one.outcome == "scheduled_by_vendor" and one.until is not None and one.until <= case.now
+    ]
+    for name in due:
+        # the vendor's date has come; it offers no read-back, so this is its word and no more
+        _step(case, name, outcome="accepted", at=case.record.steps[name].at)
+        case.note("step.settled", subprocessor=name, outcome="accepted", parts=[])
+    settle(case)
+    case.also(claim.done())
+    case.commit()
+
+
+def purge(services: Services, claim: work.Claim) -> None:
+    """Delete what law made us keep at one subprocessor, as its dates come (work `erasure.purge`, one for a step)."""
+    case, name = Case.read(services, claim.work.ref), claim.work.args["subprocessor"]
+    kept = services.store.query(RETAINED_OF_STEP, case.id, name, limit=PURGED_AT_ONCE + 1)
+    purged = [(one, _purged(case, one)) for one in kept[:PURGED_AT_ONCE] if one.record.until <= case.now]
+    left = [one for one in kept if all(one is not gone or part is None for gone, part in purged)]
+    done = [part for _, part in purged if part]
+    if done and not left:
+        _settle_purged(case, name, done)
+    # what a person must look at first is tried again the next day
+    again = max(left[0].record.until, case.now + timedelta(days=1)) if left else None
+    case.also(claim.again(again) if again else claim.done())
+    case.commit()
+
+
+def _settle_purged(case: Case, name: str, done: Sequence[Part]) -> None:
+    outcome = worst(part.outcome for part in done)
+    gone_by = max((part.physically_gone_by for part in done if part.physically_gone_by), default=None)
+    step_at = case.record.steps[name].at
+    _step(case, name, outcome=outcome, at=step_at, until=None, ground=None, physically_gone_by=gone_by)
+    case.note("step.settled", subprocessor=name, outcome=outcome, parts=[])
+    settle(case)
+
+
+def _purged(case: Case, stored: Stored[Retained]) -> Part | None:
+    """Delete one retained record's documents; None when a person must look first."""
+    opened = case.services.vault.unseal(f"retained/{stored.id}", stored.record.sealed)
+    name = stored.record.subprocessor
+    try:
+        part = case.services.connectors[name].purge(cast("list[str]", opened["places"]), case.now)
+    except NeverRetry as failure:
+        case.also(*attention.raised("purge_failed", case.id, case.now, failure.code, stored.id))
+        return None
+    case.note("retained.purged", subprocessor=name, outcome=part.outcome)
+    case.also(Delete(Retained, stored.id, stored.version), attention.settled("purge_failed", case.id, stored.id))
+    return part
+
+
+def retry(case: Case, name: str, by: str, reason: str) -> None:
+    """Try a step again now, whatever its timer says."""
+    _step(case, name, outcome="pending", problem=None)
+    case.set(status="in_progress")
+    case.note("step.retried", private=reason, subprocessor=name, by=by)
+    case.also(attention.settled("step_failed", case.id, name))
+    case.work(STEP, subprocessor=name)
+
+
+def resolve(case: Case, name: str, by: str, reason: str, evidence: str | None) -> None:
+    """Settle a step by hand. An operator's word is `accepted`, never `verified`: nothing was read back."""
+    _step(case, name, outcome="accepted", problem=None, evidence={"by hand": {"outcome": "accepted", "by": by}})
+    case.note("step.resolved", private=f"{reason}\n{evidence or ''}", subprocessor=name, by=by)
+    case.also(attention.settled("step_failed", case.id, name), attention.settled("step_late", case.id, name))
+    _after(case, name)
