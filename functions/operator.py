@@ -7,7 +7,7 @@ from typing import get_args
 from infra.http.answers import Answer
 from infra.http.edge import Call, Edge
 from shared.failures import BadInput, NotYet
-from shared.promises import campaigns, evidence, operators, policy
+from shared.promises import campaigns, evidence, operators, policy, register
 from shared.promises.operators import Act, Entered, Resolution, Verification
 from shared.records import Status
 
@@ -97,6 +97,11 @@ def publish(call: Call[Publication]) -> Answer:
 @edge.route("GET", "/campaigns/<campaign_id>", "How far the announcing of a version is", who="operator")
 def campaign(call: Call[None]) -> Answer:
     return campaigns.shown(call.services, call.path["campaign_id"])
+
+
+@edge.route("GET", "/register", "The register of processing activities (GDPR Art. 30)", who="operator")
+def show_register(call: Call[None]) -> Answer:
+    return register.register(call.services)
 
 
 @edge.route("GET", "/attention", "What a person must look at", who="operator")

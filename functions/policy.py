@@ -9,7 +9,7 @@ from infra.http.answers import Answer
 from infra.http.edge import Call, Edge
 from shared import identity
 from shared.failures import Missing
-from shared.promises import notice, policy
+from shared.promises import notice, policy, register
 from shared.promises.policy import Published
 from shared.times import rfc3339
 
@@ -34,24 +34,11 @@ def show_current(call: Call[None]) -> Answer:
 
 @edge.route("GET", "/subprocessors", "The annex: who works for the company, for what, with which data")
 def show_subprocessors(call: Call[None]) -> Answer:
-    company, connected = call.services.company, set(call.services.connected)
-    entries = [
-        {
-            "name": one.name,
-            "title": one.title,
-            "role": one.role,
-            "purpose": one.purpose,
-            "data": one.data,
-            "location": one.location,
-            "connected": one.name in connected,
-            "not_used": company.not_used.get(one.name),
-        }
-        for one in call.services.annex
-    ]
+    entries = register.annex(call.services)
     if call.wants_page():
         from infra.http.pages import html
 
-        return html("subprocessors", cache=PUBLIC, company=company, entries=entries)
+        return html("subprocessors", cache=PUBLIC, company=call.services.company, entries=entries)
     return entries
 
 

@@ -6,7 +6,10 @@ import msgspec
 
 
 class Subprocessor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One recipient: machine name, title, what for, what data, and where."""
+    """One recipient: machine name, title, what for, what data, where, and what it keeps after we told it to delete.
+
+    What depends on the company's own contract (its dates, the ground of a transfer, whom to ask) stands in COMPANY.
+    """
 
     name: str
     title: str
@@ -14,6 +17,8 @@ class Subprocessor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     purpose: str
     data: list[str]
     location: str
+    keeps: str
+    keeps_until: str
 
 
 ANNEX: tuple[Subprocessor, ...] = (
@@ -24,6 +29,8 @@ ANNEX: tuple[Subprocessor, ...] = (
         purpose="Counts how the site is used, after consent",
         data=["client id", "pages seen", "coarse location", "device type"],
         location="European Union and United States",
+        keeps="usage under the ids we told it to delete, and counts that name nobody",
+        keeps_until="its next deletion run: it deletes every two months, and takes it out of single-user reports within 72 hours",
     ),
     Subprocessor(
         name="google_tag_manager",
@@ -32,6 +39,8 @@ ANNEX: tuple[Subprocessor, ...] = (
         purpose="Loads other tags, after consent",
         data=["network address in short-lived request logs"],
         location="European Union and United States",
+        keeps="nothing per person; request logs of its servers for a short time",
+        keeps_until="the logs run out by themselves",
     ),
     Subprocessor(
         name="google_cloud_platform",
@@ -40,6 +49,8 @@ ANNEX: tuple[Subprocessor, ...] = (
         purpose="Stores and runs the service, and our own records",
         data=["account", "orders", "uploads", "consents", "requests"],
         location="the region the company chose",
+        keeps="copies in backups and point-in-time recovery, and what law makes the company keep",
+        keeps_until="7 days at most for copies; what law keeps has its own date in each statement",
     ),
     Subprocessor(
         name="stripe",
@@ -48,6 +59,8 @@ ANNEX: tuple[Subprocessor, ...] = (
         purpose="Takes payments",
         data=["name", "address", "payment method", "payments"],
         location="European Union and United States",
+        keeps="payments and invoices, with their own copy of name and address",
+        keeps_until="tax law's date, and never before 90 days: until then Stripe does not let payments be redacted",
     ),
     Subprocessor(
         name="sendgrid",
@@ -56,6 +69,8 @@ ANNEX: tuple[Subprocessor, ...] = (
         purpose="Sends e-mail",
         data=["e-mail address", "name", "mails sent and what became of them"],
         location="United States, or the European Union by the EU host",
+        keeps="that mails were sent, and the opt-out of those who object",
+        keeps_until="30 days for what became of mails; an opt-out until the person takes it back",
     ),
     Subprocessor(
         name="facebook",
@@ -64,6 +79,8 @@ ANNEX: tuple[Subprocessor, ...] = (
         purpose="Shows advertisements, after consent",
         data=["hashed e-mail address", "pixel events"],
         location="European Union and United States",
+        keeps="matches of removed addresses until its audiences are renewed, and pixel events under its own terms",
+        keeps_until="usually 24 hours for audiences; no date is known for pixel events, and no call deletes them",
     ),
     Subprocessor(
         name="instagram",
@@ -72,6 +89,8 @@ ANNEX: tuple[Subprocessor, ...] = (
         purpose="Shows advertisements, after consent",
         data=["hashed e-mail address", "pixel events"],
         location="European Union and United States",
+        keeps="matches of removed addresses until its audiences are renewed, and pixel events under its own terms",
+        keeps_until="usually 24 hours for audiences; no date is known for pixel events, and no call deletes them",
     ),
 )
 NAMES: tuple[str, ...] = tuple(entry.name for entry in ANNEX)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, Literal
 
 import isodate
@@ -70,6 +70,15 @@ class Ground(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     categories: list[str]
 
 
+class Contract(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What binds one subprocessor (GDPR Art. 28), when it was signed and last reviewed, and the ground of a transfer."""
+
+    signed: date
+    reviewed: date
+    transfer: str
+    contact: str
+
+
 class Company(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The controller."""
 
@@ -87,6 +96,7 @@ class Company(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     cooling_off: str = "PT24H"
     evidence_kept_for: str = "P3Y"
     retention_grounds: dict[str, Ground] = {}
+    contracts: dict[str, Contract] = {}
     not_used: dict[str, str] = {}
 
     def purpose(self, name: str) -> Purpose | None:
@@ -119,7 +129,9 @@ def _problems(company: Company) -> list[str]:
     found += _bad_durations("company", [company.cooling_off, company.evidence_kept_for])
     found += _bad_cooling_off(company.cooling_off)
     found += [
-        f"{who} is not in the annex" for who in (*company.retention_grounds, *company.not_used) if who not in NAMES
+        f"{who} is not in the annex"
+        for who in (*company.retention_grounds, *company.not_used, *company.contracts)
+        if who not in NAMES
     ]
     return found
 

@@ -508,3 +508,10 @@ def test_checking_changes_nothing_and_needs_no_body(with_evidence: Called) -> No
     with with_evidence.changing_nothing():
         for body in (None, {}):
             assert with_evidence.operator("POST", "/evidence/verify", body).json["intact"] is True
+
+
+def test_the_register_of_processing_is_shown_to_operators_alone(called: Called) -> None:
+    shown = called.operator("GET", "/register").json
+    assert {"controller", "activities", "recipients", "measures", "missing"} == set(shown)
+    assert shown["missing"] == []
+    assert called.get("/operator/register").status_code == 401

@@ -40,6 +40,7 @@ CONTRACT = {
     "/operator/policies": {"post"},
     "/operator/campaigns/{campaign_id}": {"get"},
     "/operator/attention": {"get"},
+    "/operator/register": {"get"},
     "/operator/evidence/{stream}": {"get"},
     "/operator/evidence/verify": {"post"},
     "/.well-known/jwks.json": {"get"},

@@ -145,7 +145,12 @@ BODY = Markup(
     "<tbody><tr><td>Orders</td><td>6 years</td></tr></tbody></table>"
 )
 ENTRIES: list[dict[str, Any]] = [
-    {**msgspec.to_builtins(entry), "connected": entry.name not in {"facebook", "instagram"}, "not_used": None}
+    {
+        **msgspec.to_builtins(entry),
+        "connected": entry.name not in {"facebook", "instagram"},
+        "not_used": None,
+        "contract": {"signed": "2026-01-12", "reviewed": "2026-01-12", "transfer": "standard clauses", "contact": "x"},
+    }
     for entry in ANNEX
 ]
 ENTRIES[-1]["not_used"] = "we place no advertisements there"
