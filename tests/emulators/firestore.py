@@ -84,6 +84,9 @@ class FirestoreEmulator:
         process = self._process
         assert process is not None
         process.send_signal(signal.SIGSTOP)
+        # told is not yet stopped: each of its threads may still be answering
+        while not _is_stopped(process.pid):
+            time.sleep(0.005)
         try:
             yield
         finally:
@@ -107,6 +110,11 @@ class FirestoreEmulator:
         asked = Request(f"http://{self.host}/emulator/v1/{path}", content, headers, method=method)
         with urlopen(asked, timeout=60):
             pass
+
+
+def _is_stopped(pid: int) -> bool:
+    states = [task.read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return set(states) == {"T"}
 
 
 def java() -> str:
