@@ -77,7 +77,7 @@ class FirestoreStore:
     def _read(self, asked: Any) -> Any:
         # the batch call for one document: the single one says "not found" of a missing database too
         try:
-            answer = next(iter(self._get(asked, timeout=self._seconds, metadata=self._metadata)))
+            (answer,) = self._get(asked, timeout=self._seconds, metadata=self._metadata)
         except grpc.RpcError as error:
             raise _failure(error) from None
         return answer.found if answer.WhichOneof("result") == "found" else None

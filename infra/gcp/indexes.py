@@ -13,11 +13,11 @@ from typing import Any
 import yaml
 
 from infra.gcp.firestore_store import queried
-from shared.records import QUERIES, RECORDS, Idempotency, Throttle
+from shared.records import QUERIES, RECORDS, Idempotency, Quota, Submission, Throttle
 from shared.store import Query, Record
 
 NEVER_QUERIED = ("body", "mark")
-EXPIRING_ALONE = (Idempotency, Throttle)
+EXPIRING_ALONE = (Idempotency, Throttle, Quota, Submission)
 """Nothing else ends with these, so the database may remove them itself should the retention job not run."""
 
 
