@@ -30,6 +30,9 @@ class Folder:
     def platform(self, name: str) -> Mapping[str, str]:
         return {"X-Pledge-Internal": SECRETS["INTERNAL_SECRET"]}
 
+    def operator(self) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {SECRETS['OPERATOR_TOKEN']}"}
+
     def close(self) -> None:
         opened = self.__dict__.pop("services", None)
         if opened is not None:

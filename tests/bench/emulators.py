@@ -38,6 +38,7 @@ from tests.infra.deployed import GIVEN, MAP, OF_TESTS, named
 PLACE = "projects/demo-bench/locations/europe-west1"
 DATABASE = "pledge"
 CALLER = "platform@demo-bench.iam.gserviceaccount.com"
+OPERATOR = "operator@company.example"
 
 
 class Project:
@@ -48,6 +49,7 @@ class Project:
         self._name = f"demo-bench-{secrets.token_hex(4)}"
         self._settings = emulators.settings | {
             "GOOGLE_CLOUD_PROJECT": self._name,
+            "WEBSITE_PROJECT": self._name,
             "EVIDENCE_BUCKET": f"{self._name}-evidence",
         }
         emulators.storage.bucket(self._settings["EVIDENCE_BUCKET"])
@@ -64,8 +66,14 @@ class Project:
         return {one: value for one, value in {**self._settings, **given}.items() if one in names}
 
     def platform(self, name: str) -> Mapping[str, str]:
+        return self._token(name, CALLER)
+
+    def operator(self) -> Mapping[str, str]:
+        return self._token("operator", OPERATOR)
+
+    def _token(self, name: str, account: str) -> Mapping[str, str]:
         audience = self._settings["OIDC_AUDIENCE"].replace("{function}", name)
-        return {"Authorization": f"Bearer {self._emulators.issuer.token(audience, CALLER)}"}
+        return {"Authorization": f"Bearer {self._emulators.issuer.token(audience, account)}"}
 
     def close(self) -> None:
         self.__dict__.pop("services", None)
@@ -134,10 +142,11 @@ class Emulators:
             "OIDC_CALLERS": CALLER,
             "OIDC_CERTS_URL": self.issuer.certs_url,
             "COMPANY": str(self._company),
+            "WEBSITE_DATABASE": "(default)",
             "WEBSITE_DATA": str(SAMPLES / "website-data.yaml"),
             "PUBLIC_BASE_URL": "https://privacy.company.example",
             "WEBSITE_ORIGINS": "https://www.company.example",
-            "OPERATORS": "bench",
+            "OPERATORS": OPERATOR,
         }
 
     def _queue(self) -> str:

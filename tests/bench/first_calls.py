@@ -33,17 +33,13 @@ def _post(body: bytes = b"", headers: Mapping[str, str] = {}) -> Call:
     return Call("POST", "/", body, {**JSON, **headers})
 
 
-def _bearer(secret: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {SECRETS[secret]}"}
-
-
 def _consent(stack: Stack) -> Call:
     return _post(consent(stack.services).named(fresh()))
 
 
 def _account(_: Stack) -> Call:
     said = {"user_id": fresh(), "email": f"{fresh()}1@people.example", "email_verified": True}
-    return _post(_json(said), _bearer("WEBSITE_KEYS"))
+    return _post(_json(said), {"Authorization": f"Bearer {SECRETS['WEBSITE_KEYS']}"})
 
 
 def _internal(name: str) -> Callable[[Stack], Call]:
@@ -79,7 +75,7 @@ FIRST_CALLS: Mapping[str, Callable[[Stack], Call]] = {
     "consents": _consent,
     "requests": lambda _: _post(_json({"email": f"{fresh()}1@people.example", "right": "erasure"})),
     "subjects": _account,
-    "operator": lambda _: Call("GET", "/requests", headers=_bearer("OPERATOR_TOKEN")),
+    "operator": lambda stack: Call("GET", "/requests", headers=stack.operator()),
     "site": lambda _: Call("GET", "/.well-known/jwks.json"),
     "work": _mail,
     "policy-published": _published,

@@ -39,7 +39,7 @@ GOOGLES: Uses = {
     "google.cloud.kms_v1": ("KEYSET",),
     "google.cloud.tasks_v2": ("cloudtasks.",),
     "google.pubsub_v1": ("pubsub.",),
-    "google.auth": (*INTERNAL, "storage."),
+    "google.auth": (*INTERNAL, "OIDC_", "storage."),
     "google.api_core": ("storage.",),
     "google.cloud.storage": ("storage.",),
     "requests": ("storage.",),

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 from shared import ledger
 from shared.records import ALL_EVIDENCE, ALL_REQUESTS
-from shared.store import Query, Stored
+from shared.store import every
 from tests.bench.load import Failed
 from tests.bench.stack import Stack
 
@@ -16,7 +13,7 @@ READ_AT_ONCE = 1000
 
 def consents_kept(stack: Stack) -> int:
     """Count the consents in a store whose evidence holds. Raises Failed where it does not."""
-    entries = list(_all(stack, ALL_EVIDENCE))
+    entries = list(every(stack.services.store, ALL_EVIDENCE, page=READ_AT_ONCE))
     broken = ledger.first_break(stack.services.vault, entries)
     if broken is not None:
         raise Failed(f"the evidence does not hold at {broken}")
@@ -25,11 +22,4 @@ def consents_kept(stack: Stack) -> int:
 
 def requests_kept(stack: Stack) -> int:
     """Count the requests in a store."""
-    return sum(1 for _ in _all(stack, ALL_REQUESTS))
-
-
-def _all(stack: Stack, query: Query[Any]) -> Iterator[Stored[Any]]:
-    last = None
-    while page := stack.services.store.query(query, after=last, limit=READ_AT_ONCE):
-        yield from page
-        last = page[-1]
+    return sum(1 for _ in every(stack.services.store, ALL_REQUESTS, page=READ_AT_ONCE))

@@ -36,6 +36,9 @@ class Stack(Protocol):
     def platform(self, name: str) -> Mapping[str, str]:
         """Return the headers with which the platform calls an internal function."""
 
+    def operator(self) -> Mapping[str, str]:
+        """Return the headers of an operator."""
+
     def close(self) -> None:
         """Leave it to others: what this process holds open changes how another one opens it."""
 
