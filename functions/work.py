@@ -10,7 +10,7 @@ from infra.http import log
 from infra.http.answers import Answer
 from infra.http.edge import Call, Edge
 from shared import attention, work
-from shared.promises import alerts, campaigns, confirmations, erasing, erasure, policy, requests
+from shared.promises import alerts, campaigns, confirmations, erasing, erasure, policy, recipients, requests
 from shared.work import Handler
 
 edge = Edge("work")
@@ -21,6 +21,7 @@ HANDLERS: Mapping[str, Handler] = {
     confirmations.MAIL: confirmations.send_confirmation,
     "request.mail": requests.send_mail,
     requests.REMIND: requests.remind,
+    recipients.TELL: recipients.tell,
     erasure.BEGIN: erasing.begin,
     erasure.SUPERSEDE: erasure.supersede,
     erasure.STEP: erasing.step,

@@ -104,7 +104,8 @@ class Container:
     def connected(self) -> Sequence[str]:
         from infra.subprocessors import CONNECTORS
 
-        return tuple(entry.name for entry in ANNEX if entry.name in CONNECTORS)
+        unused = self.company.not_used
+        return tuple(entry.name for entry in ANNEX if entry.name in CONNECTORS and entry.name not in unused)
 
     @property
     def idle(self) -> Sequence[str]:
@@ -114,11 +115,11 @@ class Container:
     @cached_property
     def connectors(self) -> Mapping[str, Connector]:
         """Return the connectors. In the cloud none works while a subprocessor is neither connected nor said to be unused."""
-        from infra.subprocessors import CONNECTORS
+        from infra.subprocessors import Connected
 
         if self.idle and self.settings.runtime == "gcp":
             raise Misconfigured(f"neither connected nor in not_used: {', '.join(self.idle)}")
-        return {name: CONNECTORS[name](self) for name in self.connected}
+        return Connected(self, self.connected)
 
     @cached_property
     def sendgrid(self) -> SendgridTransport:

@@ -23,6 +23,7 @@ EMULATORS = (
     "KMS_EMULATOR_HOST",
     "SECRETS_EMULATOR_HOST",
 )
+SANDBOX_ACCOUNTS = {"GA_PROPERTY": "1", "META_AD_ACCOUNT": "1000001"}
 SAMPLES = Path(__file__).parent / "local" / "samples"
 
 
@@ -81,6 +82,10 @@ class Settings:
         if value is None:
             raise Misconfigured(f"{name} is not set")
         return value
+
+    def account(self, name: str) -> str:
+        """Return which of a vendor's accounts is ours: it must be there in the cloud; elsewhere it is the sandbox's own."""
+        return self.needed(name) if self.runtime == "gcp" else self.text(name) or SANDBOX_ACCOUNTS[name]
 
     @cached_property
     def port(self) -> int:

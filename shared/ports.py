@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import Any, Protocol
+from datetime import date, datetime
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -50,6 +50,28 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     evidence: dict[str, Any] = {}
 
 
+class Corrections(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was corrected, as it is right now; None is left as it is. `email` is a confirmed address of the person."""
+
+    name: str | None = None
+    email: str | None = None
+    locale: str | None = None
+    country: str | None = None
+
+
+class Ability(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Whether a vendor can do one thing for a person. A `reason` is needed where it cannot, and the day it was checked.
+
+    `how`: `api` we do it by the vendor's API, `absence` there is nothing per person to do it to, `person` only by hand
+    in the vendor's own pages, `none` the vendor offers no way.
+    """
+
+    what: Literal["export", "erase", "rectify", "restrict"]
+    how: Literal["api", "absence", "person", "none"]
+    checked: date
+    reason: str = ""
+
+
 class Connector(Protocol):
     """One subprocessor. Inherits `tests/contracts/connector_contract.py`.
 
@@ -64,11 +86,27 @@ class Connector(Protocol):
         ...
 
     def export(self, person: Person) -> dict[str, Any]:
-        """Return what this vendor holds of the person, JSON-able; `{}` when nothing."""
+        """Return what this vendor holds of the person, JSON-able; `{}` when nothing. `gaps` says what it cannot give."""
         ...
 
     def purge(self, places: Sequence[str], now: datetime) -> Part:
         """Delete what was retained, once its date has come."""
+        ...
+
+    def rectify(self, person: Person, corrections: Corrections, now: datetime) -> Sequence[Part]:
+        """Bring what this vendor holds into line with what was corrected, and read it back where it can (Art. 16, 19)."""
+        ...
+
+    def restrict(self, person: Person, now: datetime, *, lifted: bool = False) -> Sequence[Part]:
+        """Have this vendor use the person's data for nothing but keeping it, or lift that again (Art. 18, 19)."""
+        ...
+
+    def describe(self) -> Sequence[Ability]:
+        """Return what this vendor can do for each right, without calling it."""
+        ...
+
+    def ping(self) -> None:
+        """Check that we are let in and may do what `erase` needs; changes nothing. Raises TryAgain, NeverRetry."""
         ...
 
 

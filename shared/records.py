@@ -134,6 +134,25 @@ class Throttle(Record, frozen=True, kw_only=True, omit_defaults=True):
     expires_at: datetime
 
 
+class Quota(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """When a vendor was called lately, in Unix seconds, oldest first; see `shared.quota`. Its id names what is limited."""
+
+    collection: ClassVar[str] = "quotas"
+    taken: list[int]
+    expires_at: datetime
+
+
+class Submission(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """That a vendor took an instruction about one identifier for a request, and when by its own clock.
+
+    Its id is a keyed hash of both. It spares a vendor's quota when a step is tried again, and ends soon after.
+    """
+
+    collection: ClassVar[str] = "submissions"
+    at: datetime
+    expires_at: datetime
+
+
 class Suppression(Record, frozen=True, kw_only=True, omit_defaults=True):
     """That an address is not to be written to for a purpose (`*` for all). Own key; see TRUTH §4."""
 
@@ -141,6 +160,13 @@ class Suppression(Record, frozen=True, kw_only=True, omit_defaults=True):
     reason: Literal["objection", "withdrawn", "erasure"]
     since: datetime
     request: str | None = None
+
+
+class VendorRestriction(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """That we, and not the person, put an address on a vendor's opt-out list. Its id: a keyed hash, and the vendor."""
+
+    collection: ClassVar[str] = "vendor_restrictions"
+    since: datetime
 
 
 # --- the policy (§8) -------------------------------------------------------------------------------------------------
@@ -228,6 +254,15 @@ class Step(Value, frozen=True, kw_only=True, omit_defaults=True):
     problem: str | None = None
 
 
+class Told(Value, frozen=True, kw_only=True, omit_defaults=True):
+    """That a recipient was told something about a person's data (GDPR Art. 19), and what it said."""
+
+    subprocessor: str
+    what: Literal["restriction", "restriction_lifted", "rectification"]
+    at: datetime
+    outcome: Outcome
+
+
 class Mailing(Value, frozen=True, kw_only=True, omit_defaults=True):
     """A mail of a request: to which labelled address, and how far it got."""
 
@@ -271,6 +306,7 @@ class Request(Record, frozen=True, kw_only=True, omit_defaults=True):
     suppressed: list[str] = []
     steps: dict[str, Step] = {}
     mails: dict[str, Mailing] = {}
+    told: list[Told] = []
     warned: list[str] = []
     objected: bool = False
     opted_out: bool = False
@@ -386,7 +422,10 @@ RECORDS: tuple[type[Record], ...] = (
     Pending,
     Idempotency,
     Throttle,
+    Quota,
+    Submission,
     Suppression,
+    VendorRestriction,
     Policy,
     InForce,
     Campaign,
@@ -418,7 +457,8 @@ RETAINED_OF_REQUEST = Query(Retained, equals=("request",), by="until")
 RETAINED_OF_STEP = Query(Retained, equals=("request", "subprocessor"), by="until")
 RETAINED_BY_PLACE = Query(Retained)
 """Ids begin with the keyed hash of the place, so that any request's records of it are found."""
-EXPIRED = tuple(Query(kind, by="expires_at") for kind in (Pending, Idempotency, Throttle, Tombstone, Subject, Request))
+ENDING = (Pending, Idempotency, Throttle, Quota, Submission, Tombstone, Subject, Request)
+EXPIRED = tuple(Query(kind, by="expires_at") for kind in ENDING)
 QUERIES: tuple[Query[Any], ...] = (
     DUE_WORK,
     WATCHED_REQUESTS,

@@ -43,6 +43,11 @@ locals {
     WEBSITE_ORIGINS      = join(",", var.website_origins)
     OPERATORS            = join(",", var.operators)
     SENDGRID_API_BASE    = var.sendgrid_api_base
+    GA_PROPERTY          = var.ga_property
+    META_AD_ACCOUNT      = var.meta_ad_account
+    STRIPE_API_BASE      = "https://api.stripe.com"
+    GA_API_BASE          = "https://analyticsadmin.googleapis.com"
+    META_API_BASE        = "https://graph.facebook.com/v26.0"
   }
 
   named = {

@@ -129,6 +129,28 @@ variable "operators" {
   }
 }
 
+variable "ga_property" {
+  description = "The number of the Google Analytics property; empty where COMPANY says that it is not used."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^[0-9]*$", var.ga_property))
+    error_message = "ga_property: the property's number, digits alone."
+  }
+}
+
+variable "meta_ad_account" {
+  description = "Meta's ad account, act_ and digits; empty where COMPANY says that neither Facebook nor Instagram is used."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^(act_[0-9]+)?$", var.meta_ad_account))
+    error_message = "meta_ad_account: act_ and digits."
+  }
+}
+
 variable "sendgrid_api_base" {
   description = "SendGrid's address: the global one, or the European Union's."
   type        = string

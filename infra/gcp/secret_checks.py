@@ -11,6 +11,7 @@ from infra.gcp.secrets import Secrets
 from infra.settings import Settings
 from shared.failures import Misconfigured
 
+STRIPE_KEY = re.compile(r"(sk|rk)_(live|test)_[A-Za-z0-9]{16,}")
 SHORTEST_KEY = 24
 SENDGRID_KEY = re.compile(r"SG\.[\w-]{16,}\.[\w-]{16,}")
 
@@ -36,8 +37,18 @@ def _keys(text: str) -> str:
     return "" if len(keys) == len(set(keys)) else "the same key twice"
 
 
+def _stripe_key(text: str) -> str:
+    return "" if STRIPE_KEY.fullmatch(text) else "not the form of a secret or restricted Stripe key (sk_… or rk_…)"
+
+
+def _token(text: str) -> str:
+    return "" if len(text) >= SHORTEST_KEY else f"fewer than {SHORTEST_KEY} characters"
+
+
 SHAPES: Mapping[str, Callable[[str], str]] = {
+    "META_ACCESS_TOKEN": _token,
     "SENDGRID_API_KEY": _sendgrid_key,
+    "STRIPE_API_KEY": _stripe_key,
     "WEBSITE_KEYS": _keys,
 }
 """What each secret looks like; KEYSET is unwrapped instead."""

@@ -20,12 +20,23 @@ from infra.container import Container
 from infra.local.functions import FrontDoor, apps, function_map, public
 from infra.local.inside import Inside
 from infra.local.queue import LocalPlatform, LocalQueue
-from infra.settings import Settings
+from infra.settings import SANDBOX_ACCOUNTS, Settings
 from shared.promises.policy import IN_FORCE, Draft, publish
 from shared.records import InForce
 
 SAMPLE_POLICY = Path(__file__).parent / "samples" / "policy.md"
 READY_WITHIN_SECONDS = 20.0
+VENDORS_BASES = {
+    "sendgrid": "SENDGRID_API_BASE",
+    "stripe": "STRIPE_API_BASE",
+    "google": "GA_API_BASE",
+    "meta": "META_API_BASE",
+}
+VENDORS_KEYS = {
+    "SENDGRID_API_KEY": "sendgrid-api-key",
+    "STRIPE_API_KEY": "stripe-api-key",
+    "META_ACCESS_TOKEN": "meta-api-key",
+}
 
 
 class QuietHandler(WSGIRequestHandler):
@@ -80,9 +91,12 @@ def main() -> None:
     os.umask(0o077)  # what stands in DATA_DIR is personal data
     settings = Settings()
     environment = dict(os.environ) | {"DATA_DIR": str(settings.data_dir.resolve())}
-    environment["SENDGRID_API_KEY"] = settings.secret("SENDGRID_API_KEY", "sendgrid-api-key")
+    for name, file in VENDORS_KEYS.items():
+        environment[name] = settings.secret(name, file)
+    environment = SANDBOX_ACCOUNTS | environment
     sandbox = Sandbox(settings.data_dir.resolve(), environment)
-    environment.setdefault("SENDGRID_API_BASE", f"{sandbox.base}/sendgrid")
+    for vendor, name in VENDORS_BASES.items():
+        environment.setdefault(name, f"{sandbox.base}/{vendor}")
     server = _server(Settings(environment), sandbox)
     sandbox.wait()
     _stop_on_signals(server)

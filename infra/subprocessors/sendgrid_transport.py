@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from email.utils import mktime_tz, parseaddr, parsedate_tz
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
@@ -19,7 +20,10 @@ from shared.failures import Misconfigured, NeverRetry, TryAgain
 
 UNIX_TIME = 10**9
 """From here on a number of seconds is a moment: SendGrid documents its reset header both ways."""
+SETTLES_SECONDS = 60
 OFF = {"enable": False}
+REGIONS = {"api.sendgrid.com": "global", "api.eu.sendgrid.com": "eu"}
+"""SendGrid's hosts and what they serve: global users and subusers, and EU regional subusers."""
 
 
 class Answer(NamedTuple):
@@ -43,13 +47,17 @@ class Answer(NamedTuple):
 
 
 class SendgridTransport:
-    """The vendor's client, with its failures turned into ours. `timeout` in seconds, for each wait on the network."""
+    """The vendor's client, with its failures turned into ours. `timeout` in seconds, for each wait on the network.
+
+    `region`: where SendGrid keeps what it is told here, by the host that is called.
+    """
 
     def __init__(self, api_key: str, base_url: str = "https://api.sendgrid.com", timeout: float = 10.0) -> None:
         if not api_key:  # the client would look for one in the environment
             raise Misconfigured("SENDGRID_API_KEY is not set")
         if not base_url.startswith(("https://", "http://")):
             raise Misconfigured("SENDGRID_API_BASE: an http or https address is needed")
+        self.region = REGIONS.get(urlsplit(base_url).hostname or "", "sandbox")
         made = SendGridAPIClient(api_key, host=base_url.rstrip("/")).client
         # all of them here: with the first body the client would add to a dict that its threads share
         headers = made.request_headers | {"Content-Type": "application/json"}
@@ -57,15 +65,23 @@ class SendgridTransport:
         self._opener = build_opener(_NoRedirect, *([ProxyHandler({})] if _is_loopback(base_url) else []))
         logging.getLogger("python_http_client.client").addFilter(_nothing)
 
-    def call(self, method: str, *path: str, body: Any = None, query: Mapping[str, str] | None = None) -> Answer:
+    def call(
+        self,
+        method: str,
+        *path: str,
+        body: Any = None,
+        query: Mapping[str, str] | None = None,
+        answers: Collection[int] = (http.client.NOT_FOUND,),
+    ) -> Answer:
         """Call `/v3/{path}`, each segment escaped; a 404 is an answer, since absent is often success.
 
-        Raises TryAgain for timeouts, lost connections, 429 and 5xx; NeverRetry for every other refusal.
+        `answers`: the refusals that are answers here. Raises TryAgain for timeouts, lost connections, 429 and 5xx;
+        NeverRetry for every other refusal.
         """
         if not all(path):  # without its last segment an address means the whole list
             raise NeverRetry("sendgrid_empty_segment")
         client = _Client(self._opener, url_path=[quote(segment, safe="") for segment in path], **self._settings)
-        answer = _outcome(lambda: _read(getattr(client, method)(request_body=body, query_params=query)))
+        answer = _outcome(lambda: _read(getattr(client, method)(request_body=body, query_params=query)), answers)
         if isinstance(answer, Exception):
             # raised here and not where it was caught: the client's exception holds the address it called
             raise answer
@@ -112,6 +128,12 @@ class _NoRedirect(HTTPRedirectHandler):
         """Follow none: the redirect itself then counts as the answer, and is refused."""
 
 
+def settled(true: bool) -> None:
+    """Raise TryAgain unless true. SendGrid works through its jobs in its own time; the next attempt looks again."""
+    if not true:
+        raise TryAgain("sendgrid_not_settled", SETTLES_SECONDS)
+
+
 def _is_loopback(base_url: str) -> bool:
     # a proxy from the environment must not get to see what goes to the sandbox
     host = urlsplit(base_url).hostname or ""
@@ -127,10 +149,12 @@ def _read(response: Any) -> Answer:
     return Answer(response.status_code, response.headers, msgspec.json.decode(response.body) if response.body else None)
 
 
-def _outcome(call: Callable[[], Answer]) -> Answer | TryAgain | NeverRetry:
+def _outcome(call: Callable[[], Answer], answers: Collection[int]) -> Answer | TryAgain | NeverRetry:
     try:
         return call()
     except HTTPError as error:
+        if error.status_code in answers:
+            return Answer(error.status_code, error.headers, _decoded(error.body))
         return _refusal(error.status_code, error.headers)
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
@@ -139,10 +163,15 @@ def _outcome(call: Callable[[], Answer]) -> Answer | TryAgain | NeverRetry:
         return TryAgain("sendgrid_unreadable")
 
 
-def _refusal(status: int, headers: Mapping[str, str]) -> Answer | TryAgain | NeverRetry:
+def _decoded(body: bytes) -> Any:
+    # what is said about a refusal may come from a proxy in between
+    with contextlib.suppress(msgspec.DecodeError):
+        return msgspec.json.decode(body)
+    return None
+
+
+def _refusal(status: int, headers: Mapping[str, str]) -> TryAgain | NeverRetry:
     code = f"sendgrid_{status}"
-    if status == http.client.NOT_FOUND:
-        return Answer(status, headers, None)
     if status == http.client.TOO_MANY_REQUESTS:
         return TryAgain(code, _seconds(headers, "Retry-After") or _seconds(headers, "X-RateLimit-Reset"))
     if status >= http.client.INTERNAL_SERVER_ERROR or status == http.client.REQUEST_TIMEOUT:

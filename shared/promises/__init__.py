@@ -41,4 +41,5 @@ PROMISES: tuple[Promise, ...] = (
     Promise("§8", "A version, once published, never changes", ("policy",), ("policy",)),
     Promise("§8", "A new version is announced, once", ("campaigns",), ("operator", "work", "policy_published")),
     Promise("§9", "Who works for us, listed", ("register",), ("policy", "operator")),
+    Promise("§9", "Whoever got your data is told, and you may ask who was", ("recipients",), ("work", "requests")),
 )

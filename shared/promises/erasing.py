@@ -22,7 +22,7 @@ from shared.promises import people
 from shared.promises.erasure import CHANGED_ADDRESS_COOLING_OFF, CLOSE, STEP, SUPERSEDE, settle
 from shared.promises.people import Found
 from shared.records import RETAINED_OF_STEP, Retained, Step, Suppression
-from shared.store import Delete, Put, Stored
+from shared.store import Delete, Put, Stored, persist
 from shared.times import PROMISED, rfc3339
 
 CLOSING_BEFORE = timedelta(days=3)
@@ -109,28 +109,39 @@ def _mail_is_waiting(case: Case) -> bool:
 
 
 def _attempt(case: Case, name: str, claim: work.Claim) -> work.Ran:
+    try:
+        said: Sequence[Part] | TryAgain | NeverRetry = case.services.connectors[name].erase(case.person(), case.now)
+    except (TryAgain, NeverRetry) as failure:
+        said = failure
+
+    def record(look: bool) -> work.Ran:
+        # other steps of the request settle at the same time: the vendor's answer is kept and not asked for again,
+        # because the second answer would say that nothing was found
+        return _record(Case.read(case.services, case.id) if look else case, name, claim, said)
+
+    return persist(record)
+
+
+def _record(case: Case, name: str, claim: work.Claim, said: Sequence[Part] | TryAgain | NeverRetry) -> work.Ran:
     ran: work.Ran = "done"
     attempts = case.record.steps[name].attempts + 1
     if name == MAILER:
         # nothing may reach the mail service after it was told to forget
         for mail_id in [one for one, mailing in case.record.mails.items() if mailing.status == "queued"]:
             case.mailing(mail_id, status="dropped", problem="too_late")
-    try:
-        parts = case.services.connectors[name].erase(case.person(), case.now)
-    except TryAgain as trouble:
-        _step(case, name, attempts=attempts, problem=trouble.code)
+    if isinstance(said, TryAgain):
+        _step(case, name, attempts=attempts, problem=said.code)
         ran = "postponed"
-        case.note("step.postponed", subprocessor=name, attempts=attempts, problem=trouble.code)
-        again = claim.again(case.now + work.backoff(attempts, trouble.after_seconds), trouble.code)
-        case.also(again)
-    except NeverRetry as failure:
-        _step(case, name, outcome="failed", attempts=attempts, problem=failure.code)
+        case.note("step.postponed", subprocessor=name, attempts=attempts, problem=said.code)
+        case.also(claim.again(case.now + work.backoff(attempts, said.after_seconds), said.code))
+    elif isinstance(said, NeverRetry):
+        _step(case, name, outcome="failed", attempts=attempts, problem=said.code)
         ran = "failed"
-        case.note("step.failed", subprocessor=name, attempts=attempts, problem=failure.code)
-        case.also(*attention.raised("step_failed", case.id, case.now, failure.code, subprocessor=name), claim.done())
+        case.note("step.failed", subprocessor=name, attempts=attempts, problem=said.code)
+        case.also(*attention.raised("step_failed", case.id, case.now, said.code, subprocessor=name), claim.done())
         _after(case, name)
     else:
-        _settle_step(case, name, parts, attempts)
+        _settle_step(case, name, said, attempts)
         case.also(claim.done())
     case.commit()
     return ran

@@ -16,7 +16,7 @@ from shared.annex import MAILER
 from shared.case import Case
 from shared.outcomes import ENDED, UNSETTLED, status_of
 from shared.ports import Services
-from shared.promises import people
+from shared.promises import people, recipients
 from shared.promises.people import Found
 from shared.records import REQUESTS_OF_ADDRESS, Account
 from shared.times import PROMISED, plus
@@ -103,6 +103,7 @@ def _start(case: Case, found: list[Found]) -> None:
     case.note("restricted", subjects=len(found), begins_at=case.record.begins_at)
     case.also(*people.restricted(found, case.id), *silenced.values())
     case.work(BEGIN, case.record.begins_at)
+    recipients.ask(case, "restriction")
     _tell(case, found)
 
 
@@ -145,6 +146,8 @@ def close(case: Case) -> None:
     case.also(*people.unsilenced(case.services, case.record.suppressed, case.id))
     expires_at = plus(kept_from, case.services.company.evidence_kept_for)
     case.set(open=False, closed_at=case.now, expires_at=expires_at, suppressed=[])
+    if case.record.chosen_at is not None and case.record.begun_at is None:
+        recipients.ask(case, "restriction_lifted")
     case.also(*(attention.settled(kind, case.id) for kind in ("deadline_near", "accounts_not_chosen", "unanswered")))
     case.also(*(attention.settled("step_late", case.id, name) for name in case.record.steps))
     settle(case)

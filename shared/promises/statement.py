@@ -37,6 +37,10 @@ def view(case: Case) -> dict[str, Any]:
     for name in ("paused_at", "extended_at"):
         if (at := getattr(record, name)) is not None:
             shape[name.removesuffix("_at")] = rfc3339(at)
+    shape["told"] = [
+        {"subprocessor": one.subprocessor, "what": one.what, "at": rfc3339(one.at), "outcome": one.outcome}
+        for one in record.told
+    ]
     return shape
 
 

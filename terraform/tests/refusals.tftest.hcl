@@ -23,9 +23,11 @@ run "addresses" {
     sendgrid_api_base = "https://api.sendgrid.example"
     alert_email       = ""
     operators         = []
+    ga_property       = "UA-1"
+    meta_ad_account   = "1000001"
   }
 
-  expect_failures = [var.public_base_url, var.website_origins, var.sendgrid_api_base, var.alert_email, var.operators]
+  expect_failures = [var.public_base_url, var.website_origins, var.sendgrid_api_base, var.alert_email, var.operators, var.ga_property, var.meta_ad_account]
 }
 
 run "times_and_names" {

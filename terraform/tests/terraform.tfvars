@@ -7,4 +7,6 @@ website_origins = ["https://sample-rooms.example", "https://www.sample-rooms.exa
 operators       = ["ada@sample-rooms.example", "grace@sample-rooms.example"]
 alert_email     = "privacy-desk@sample-rooms.example"
 website         = { buckets = ["sample-rooms-uploads"] }
-secret_versions = { KEYSET = "3", WEBSITE_KEYS = "1", SENDGRID_API_KEY = "2" }
+secret_versions = { KEYSET = "3", WEBSITE_KEYS = "1", SENDGRID_API_KEY = "2", STRIPE_API_KEY = "1", META_ACCESS_TOKEN = "1" }
+ga_property     = "123456"
+meta_ad_account = "act_1000001"

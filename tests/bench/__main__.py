@@ -97,6 +97,7 @@ def _firestore(stage: Stage, runtime: Emulators, rows: list[str], asked: argpars
         lines += loads_firestore.measure(stage, runtime, rows, asked.rounds, asked.seconds)
     if "P5" in rows:
         lines += cold_starts.measure(stage, runtime, asked.rounds, most=2.4, floors=[CREATE])
+        say("the emulators ask for no credentials: in the cloud loading google.auth and asking for a token come on top")
     return lines
 
 

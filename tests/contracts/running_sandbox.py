@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 import threading
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +14,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
-from infra.local.sandbox.server import Sandbox, server_of
+from infra.local.sandbox.server import VENDORS, Sandbox, server_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -21,11 +24,12 @@ DIRECT = build_opener(ProxyHandler({}))
 
 
 class RunningSandbox:
-    """Serve a sandbox until closed. `calls` counts the calls of vendors' APIs."""
+    """Serve a sandbox until closed. `called_at`: the moments of the calls of vendors' APIs, in seconds of the real clock."""
 
     def __init__(self, data_dir: Path, keys: dict[str, str] | None = None) -> None:
+        self.folder = data_dir
         self.app = Sandbox(data_dir, keys)
-        self.calls = 0
+        self.called_at: list[float] = []
         self._breaks_at: int | None = None
         self._server = server_of(self.app, 0)
         self._server.app = self._count
@@ -37,9 +41,14 @@ class RunningSandbox:
         """Return a vendor's base URL."""
         return f"{self.base}/{vendor}"
 
+    @property
+    def calls(self) -> int:
+        """Return how many calls vendors' APIs had, since the start or the last `break_at`."""
+        return len(self.called_at)
+
     def break_at(self, call: int | None) -> None:
-        """Do the work of the n-th vendor call from now, and answer it with 500."""
-        self.calls, self._breaks_at = 0, call
+        """Do the work of the n-th vendor call from now, and answer it with 500; None breaks none and counts anew."""
+        self.called_at, self._breaks_at = [], call
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """Call the sandbox; return status and parsed body."""
@@ -66,6 +75,12 @@ class RunningSandbox:
         found: list[dict[str, Any]] = body["found"]
         return found
 
+    def snapshot(self, vendor: str) -> list[tuple[str, str, dict[str, Any]]]:
+        """Return everything a vendor keeps: kind, whom it is about, and the thing itself."""
+        sql = "SELECT kind, about, body FROM things WHERE vendor = ?"
+        with contextlib.closing(sqlite3.connect(self.folder / "sandbox.db")) as opened:
+            return [(kind, about, json.loads(body)) for kind, about, body in opened.execute(sql, (vendor,))]
+
     def fail(self, vendor: str, kind: str, **limits: Any) -> None:
         """Let a vendor fail from now on."""
         status, body = self.ask("POST", f"/sandbox/{vendor}/faults", {"kind": kind} | limits)
@@ -77,8 +92,8 @@ class RunningSandbox:
 
     def close(self) -> None:
         """Stop serving."""
-        for vendor in ("sendgrid",):
-            self.app.faults.clear(vendor)
+        for vendor in VENDORS:
+            self.app.faults.clear(vendor.name)
         self._server.shutdown()
         self._server.server_close()
         self.app.state.close()
@@ -86,7 +101,7 @@ class RunningSandbox:
     def _count(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         vendor = environ["PATH_INFO"].split("/")[1]
         if vendor not in {"sandbox", "outbox", "healthz"}:
-            self.calls += 1
+            self.called_at.append(time.monotonic())
             if self.calls == self._breaks_at:
                 self.app.faults.ask(vendor, {"kind": "half", "times": 1})
         return self.app(environ, start_response)

@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 from infra.container import Container
 from infra.local.file_clock import FileClock
 from infra.local.functions import AT_THE_ROOT, apps
-from infra.local.server import SAMPLE_POLICY
+from infra.local.server import SAMPLE_POLICY, VENDORS_BASES
 from infra.local.topic import LocalTopic
 from infra.settings import Settings
 from shared.promises.policy import ANNOUNCE, IN_FORCE, Draft, Published, publish
@@ -61,6 +61,7 @@ class Called:
 
     def __init__(self, data_dir: Path, **settings: str) -> None:
         self.data_dir = data_dir
+        self._settings = settings
         self.container = Container(Settings(SETTINGS | settings | {"DATA_DIR": str(data_dir)}))
         self.clock = FileClock(data_dir / "clock")
         self.containers = dict.fromkeys(_built(), self.container)
@@ -180,11 +181,12 @@ class Called:
 
     @property
     def sandbox(self) -> RunningSandbox:
-        """Return SendGrid's stand-in; it runs from when it is first asked for, and `run_due` reaches it from then on."""
+        """Return the vendors' stand-in; it runs from when it is first asked for, and `run_due` reaches it from then on."""
         if self._sandbox is None:
             self._sandbox = RunningSandbox(self.data_dir, {"sendgrid": SETTINGS["SENDGRID_API_KEY"]})
-            base = {"SENDGRID_API_BASE": self._sandbox.url("sendgrid")}
-            self.containers["work"] = Container(Settings(SETTINGS | base | {"DATA_DIR": str(self.data_dir)}))
+            bases = {name: self._sandbox.url(vendor) for vendor, name in VENDORS_BASES.items()}
+            own = self._settings | {"DATA_DIR": str(self.data_dir)}
+            self.containers["work"] = Container(Settings(SETTINGS | bases | own))
             self.containers["work"].__dict__["topic"] = self.topic
         return self._sandbox
 

@@ -429,17 +429,10 @@ def test_a_step_that_is_not_there_is_not_found(called: Called, what: str) -> Non
         problem(act(called, "none", f"steps/sendgrid/{what}"), 404)
 
 
-def test_the_list_names_the_subprocessors_nobody_is_connected_to(called: Called) -> None:
+def test_nobody_of_the_annex_is_left_unconnected(called: Called) -> None:
     answer = called.operator("GET", "/attention").json
     assert answer["items"] == []
-    assert {one["name"] for one in answer["not_connected"]} == {
-        "google_analytics",
-        "google_tag_manager",
-        "stripe",
-        "facebook",
-        "instagram",
-    }
-    assert {one["note"] for one in answer["not_connected"]} == {"not connected: we sent it nothing"}
+    assert answer["not_connected"] == []
 
 
 # --- evidence --------------------------------------------------------------------------------------------------------

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from infra.settings import SAMPLES
+from shared.annex import NAMES
 from shared.times import rfc3339
 from tests.functions.called import PAGE, Called, problem
 from tests.functions.edge_contract import ActsContract, PagesContract, ReadsContract
@@ -382,6 +385,8 @@ def test_a_request_is_cancelled_by_the_mailed_token_or_by_the_private_key_and_ag
         assert called.post(path).json == first.json
     assert called.get(answer["status_url"]).json["status"] == "withdrawn"
     assert called.get(token).json == {"request_id": answer["request_id"], "can_cancel": False}
+    # the recipients are told that it no longer holds
+    called.run_due()
     assert called.count("suppressions") == 0
 
 
@@ -438,7 +443,7 @@ def test_the_whole_way_ends_in_outcomes_a_status_and_a_signed_statement(called: 
     shown = called.get(answer["status_url"]).json
     assert shown["status"] in SETTLED
     assert shown["promise"]["met"] is True
-    assert {step["subprocessor"] for step in shown["steps"]} == {"google_cloud_platform", "sendgrid"}
+    assert {step["subprocessor"] for step in shown["steps"]} == set(NAMES)
     assert all({"subprocessor", "outcome", "at", "attempts"} <= set(step) for step in shown["steps"])
     signed = called.get(f"/requests/{answer['request_id']}/statement?key={answer['key']}").json
     claims = claims_of(signed["jws"], called.get("/.well-known/jwks.json").json)
@@ -450,13 +455,16 @@ def test_the_whole_way_ends_in_outcomes_a_status_and_a_signed_statement(called: 
         assert EMAIL not in called.page(page).text
 
 
-def test_the_not_connected_are_named_with_what_was_sent_to_them(called: Called) -> None:
+def test_those_the_company_does_not_use_are_named_with_why(tmp_path: Path) -> None:
+    company = tmp_path / "company.yaml"
+    company.write_text((SAMPLES / "company.yaml").read_text().replace("not_used: {}", "not_used: {stripe: no shop}"))
+    called = Called(tmp_path / "data", COMPANY=str(company))
     answer = called.confirmed(EMAIL)
     signed = called.get(f"/requests/{answer['request_id']}/statement?key={answer['key']}").json["statement"]
     named = {one["name"]: one["why"] for one in signed["not_connected"]}
-    assert set(named) == {"google_analytics", "google_tag_manager", "stripe", "facebook", "instagram"}
-    assert set(named.values()) == {"not connected: we sent it nothing"}
+    assert named == {"stripe": "not used: no shop"}
     assert "Stripe" in Page(called.page(answer["status_url"]).text).text
+    called.close()
 
 
 def test_a_second_request_joins_the_first_and_keeps_its_dates(called: Called) -> None:
@@ -477,6 +485,7 @@ def test_a_restricted_person_is_restricted_until_the_request_ends(called: Called
     called.confirmed(EMAIL)
     assert called.count("suppressions") == 1
     called.post(called.mailed_link(EMAIL, "/cancel?t="))
+    called.run_due()
     assert called.count("suppressions") == 0
 
 

@@ -17,7 +17,7 @@ import yaml
 from infra.container import Container
 from infra.gcp.keyset import kms, wrap
 from infra.local.server import SAMPLE_POLICY
-from infra.settings import EMULATORS, SAMPLES, Settings
+from infra.settings import EMULATORS, SAMPLES, SANDBOX_ACCOUNTS, Settings
 from shared.promises.policy import Draft, publish
 from shared.vault import Keyset
 from tests.contracts.running_sandbox import RunningSandbox
@@ -31,7 +31,6 @@ OF_TESTS = frozenset({*EMULATORS, "OIDC_CERTS_URL"})
 """What leads to the emulators. In the cloud nobody gives it; that is how a function knows where it is."""
 BASE = "https://privacy.sample-rooms.example"
 WEBSITE = "https://www.sample-rooms.example"
-IDLE = ("google_analytics", "google_tag_manager", "stripe", "facebook", "instagram")
 
 
 class Ask(NamedTuple):
@@ -101,13 +100,16 @@ class Alone:
         self._folder.cleanup()
 
 
+STRIPE_KEY, META_TOKEN = "sk_test_0123456789abcdefghij", "token-of-this-test-alone"
+
+
 class Deployed:
     """One product in a project of its own, where `v2` of a policy is in force. `services` has every setting there is."""
 
     def __init__(self, cloud: Cloud, keys: KmsEmulator, folder: Path) -> None:
         self._issuer = cloud.issuer
         secret = "SG.the-sandboxs-own-key.of-this-test-alone"
-        self._sandbox = RunningSandbox(folder, {"sendgrid": secret})
+        self._sandbox = RunningSandbox(folder, {"sendgrid": secret, "stripe": STRIPE_KEY, "meta": META_TOKEN})
         stack = cloud.stack(f"demo-{secrets.token_hex(6)}")
         self.environment = {
             **stack,
@@ -115,6 +117,12 @@ class Deployed:
             **_keyset(stack["GOOGLE_CLOUD_PROJECT"], keys),
             "SENDGRID_API_KEY": secret,
             "SENDGRID_API_BASE": self._sandbox.url("sendgrid"),
+            "STRIPE_API_BASE": self._sandbox.url("stripe"),
+            "GA_API_BASE": self._sandbox.url("google"),
+            "META_API_BASE": self._sandbox.url("meta"),
+            "STRIPE_API_KEY": STRIPE_KEY,
+            "META_ACCESS_TOKEN": META_TOKEN,
+            **SANDBOX_ACCOUNTS,
         }
         self.services = Container(Settings(self.environment))
         for version in ("v1", "v2"):
@@ -146,7 +154,7 @@ class Deployed:
 
 def _settings(project: str, folder: Path) -> dict[str, str]:
     company = yaml.safe_load((SAMPLES / "company.yaml").read_text())
-    company |= {"not_used": dict.fromkeys(IDLE, "no contract"), "cooling_off": "PT0H"}
+    company |= {"cooling_off": "PT0H"}
     (folder / "company.yaml").write_text(yaml.safe_dump(company))
     return {
         "RUNTIME": "gcp",

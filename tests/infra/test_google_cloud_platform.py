@@ -17,6 +17,7 @@ from shared.identity import Identifiers
 from shared.ports import Part, Person
 from shared.records import ALL_EVIDENCE, Alias, LedgerEntry, Subject, Tombstone
 from shared.store import MOST_CHANGES, Change, Create, Delete, Record, Update
+from shared.times import rfc3339
 from shared.website_data import website_data_from
 from tests.infra.populated import ALL_GONE, NOW, Twin, World, outcomes, populated
 from tests.infra.troubled_twins import (
@@ -51,7 +52,7 @@ def test_everything_of_the_person_goes_and_is_reported_in_counts(world: World) -
     parts = world.connector().erase(person, NOW)
     assert outcomes(parts) == ALL_GONE
     assert parts[0].evidence == {"subjects": 1, "links": 3, "evidence": 4}
-    assert parts[1].evidence == {"documents": 3, "pared": 1, "files": 2}
+    assert counts(parts[1]) == {"documents": 3, "pared": 1, "files": 2}
     assert parts[2].evidence == {"documents": 1}
     assert world.store.get(Subject, person.refs[0]) is None
     assert world.store.query(ALL_EVIDENCE) == []
@@ -59,6 +60,10 @@ def test_everything_of_the_person_goes_and_is_reported_in_counts(world: World) -
         world.links("user", "u1") + world.links("device", "device-u1") + world.links("email", "ada@example.com") == []
     )
     assert world.held("u1") == {"documents": {}, "files": {}}
+
+
+def counts(part: Part) -> dict[str, int]:
+    return {name: count for name, count in part.evidence.items() if name != "last_copies"}
 
 
 def test_someone_we_never_met_is_nothing_found(world: World) -> None:
@@ -102,7 +107,7 @@ def test_several_accounts_of_one_person_go_together(world: World) -> None:
     person = Person(request_id="r", refs=one.refs + two.refs, known=one.known + two.known, addresses=one.addresses)
     parts = world.connector().erase(person, NOW)
     assert parts[0].evidence == {"subjects": 2, "links": 6, "evidence": 8}
-    assert parts[1].evidence == {"documents": 6, "pared": 2, "files": 4}
+    assert counts(parts[1]) == {"documents": 6, "pared": 2, "files": 4}
     assert world.links("email", "ada@example.com") == []
 
 
@@ -345,12 +350,26 @@ def test_what_comes_back_after_a_restore_is_erased_again_and_remembered_longer(w
 
 
 @pytest.mark.parametrize(("backed_up", "days"), [(False, 7), (True, 30)])
-def test_the_last_copy_is_gone_when_the_slowest_store_says_so(world: World, backed_up: bool, days: int) -> None:
+def test_the_last_copy_is_gone_when_the_slowest_store_it_stood_in_says_so(
+    world: World, backed_up: bool, days: int
+) -> None:
     person = world.account("u1", "ada@example.com")
     store = BackedUpStore(world.store) if backed_up else world.store
-    parts = world.connector(store).erase(person, NOW)
-    assert {part.physically_gone_by for part in parts} == {NOW + timedelta(days=days)}
-    assert world.connector(store).purge([], NOW).physically_gone_by == NOW + timedelta(days=days)
+    ours, website, kept = world.connector(store).erase(person, NOW)
+    documents = NOW + timedelta(days=days)
+    assert ours.physically_gone_by == store.physically_gone(NOW)
+    assert website.physically_gone_by == kept.physically_gone_by == documents
+    assert website.evidence["last_copies"] == {"documents": rfc3339(documents), "files": rfc3339(NOW)}
+    assert world.connector(store).purge([], NOW).physically_gone_by == documents
+
+
+def test_a_store_in_which_nothing_stood_delays_nothing(world: World) -> None:
+    world.website.write_file("uploads", "users/u1/photo.txt", b"Photo")
+    person = Person(request_id="r", known=[Identifiers(user_id="u1")])
+    ours, website = world.connector().erase(person, NOW)
+    assert (ours.outcome, ours.physically_gone_by) == ("nothing_found", None)
+    assert (website.outcome, website.physically_gone_by) == ("verified", NOW)
+    assert website.evidence["last_copies"] == {"files": rfc3339(NOW)}
 
 
 def test_no_word_of_the_person_is_left_in_any_file(tmp_path: Path) -> None:

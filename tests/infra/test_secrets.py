@@ -28,6 +28,8 @@ MAP = yaml.safe_load((Path(__file__).parents[2] / "terraform" / "functions.yaml"
 NAMED = {name for entry in MAP.values() for name in entry["secrets"]}
 GOOD = {
     "SENDGRID_API_KEY": "SG.0123456789abcdefghijkl.0123456789abcdefghijklmnopqrstuvwxyz0123456",
+    "STRIPE_API_KEY": "sk_test_0123456789abcdefghijklmn",
+    "META_ACCESS_TOKEN": "EAAB0123456789abcdefghijklmnopqrstuvwxyz",
     "WEBSITE_KEYS": "website-key-of-24-letters,another-key-of-24-letters",
 }
 Code = grpc.StatusCode
@@ -240,6 +242,8 @@ def test_good_secrets_are_good_and_none_of_them_is_shown(cloud: Cloud, pledge: P
         ("WEBSITE_KEYS", "one-key-of-24-characters,one-key-of-24-characters", "the same key twice"),
         ("WEBSITE_KEYS", f"{GOOD['WEBSITE_KEYS']}\n", "white space"),
         ("SENDGRID_API_KEY", "SG.short", "not the form"),
+        ("STRIPE_API_KEY", "pk_live_0123456789abcdefghijklmn", "not the form"),
+        ("META_ACCESS_TOKEN", "short", "fewer than 24"),
         ("SENDGRID_API_KEY", "sk_live_0123456789abcdefghijklmnopqrstuvwxyz", "not the form"),
         ("SENDGRID_API_KEY", "SG.0123456789abcdefghijkl.0123456789abcdefghijklmno\u00e9qrstuvwxyz", "printable ASCII"),
         ("SENDGRID_API_KEY", f"{GOOD['SENDGRID_API_KEY']}\x00", "printable ASCII"),

@@ -10,19 +10,26 @@ import pytest
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
+from infra.local.sqlite_store import SqliteStore
 from infra.subprocessors.sendgrid import SendgridConnector, SendgridTransport
 from shared.failures import Misconfigured, NeverRetry, TryAgain
 from shared.ports import Part, Person
+from shared.vault import Keyset, Vault
 from tests.contracts.connector_contract import NOW, ConnectorContract
 from tests.contracts.running_sandbox import RunningSandbox
 
 ADA = "ada.lovelace+canary@example.com"
 BOB = "bob@example.com"
 KEY = "SG.test.key"
+VAULT = Vault(Keyset.generate())
 
 
 def transport(sandbox: RunningSandbox, timeout: float = 5.0, key: str = KEY) -> SendgridTransport:
     return SendgridTransport(key, sandbox.url("sendgrid"), timeout)
+
+
+def connect(sandbox: RunningSandbox, timeout: float = 5.0, key: str = KEY) -> SendgridConnector:
+    return SendgridConnector(transport(sandbox, timeout, key), SqliteStore(sandbox.folder / "pledge.db"), VAULT)
 
 
 def mail(sandbox: RunningSandbox, to: str = ADA, **more: Any) -> str:
@@ -40,14 +47,15 @@ def sandbox(tmp_path: Path) -> Iterator[RunningSandbox]:
 class TestSendgridConnector(ConnectorContract):
     vendor: ClassVar[str] = "sendgrid"
     personal = (ADA, "ada.lovelace", "Lovelace", "Zoë", "canary", "%40example.com")
+    never_held: ClassVar[set[str]] = {"accepted"}
+    fleeting: ClassVar[set[str]] = ConnectorContract.fleeting | {"at", "message_id"}
 
     def connect(self, sandbox: RunningSandbox, timeout: float = 5.0) -> SendgridConnector:
-        return SendgridConnector(transport(sandbox, timeout))
+        return connect(sandbox, timeout)
 
     def known(self, sandbox: RunningSandbox) -> Person:
-        sandbox.put(
-            "sendgrid", email=ADA, name="Zoë Lovelace", lists=["news"], bounced=True, blocked=True, invalid=True
-        )
+        marks = {"bounced": True, "blocked": True, "invalid": True}
+        sandbox.put("sendgrid", email=ADA, user_id="canary-1", name="Zoë Lovelace", lists=["news"], **marks)
         mail(sandbox)
         return Person(request_id="r1", addresses=[ADA])
 
@@ -57,7 +65,7 @@ class TestSendgridConnector(ConnectorContract):
 
 def erase(sandbox: RunningSandbox, *addresses: str, objected: bool = False, shared: tuple[str, ...] = ()) -> list[Part]:
     person = Person(request_id="r", addresses=[*addresses], shared_addresses=[*shared], objected=objected)
-    return list(SendgridConnector(transport(sandbox)).erase(person, NOW))
+    return list(connect(sandbox).erase(person, NOW))
 
 
 def kinds(sandbox: RunningSandbox, email: str = ADA) -> set[str]:
@@ -139,23 +147,22 @@ def test_somebody_elses_contact_with_the_address_goes_to_a_person(sandbox: Runni
 
 def test_the_export_holds_contact_and_lists_and_names_its_gaps(sandbox: RunningSandbox) -> None:
     sandbox.put("sendgrid", email=ADA, name="Ada Lovelace", lists=["news"], bounced=True, unsubscribed=True, group=True)
-    export = SendgridConnector(transport(sandbox)).export(
-        Person(request_id="r", addresses=[ADA], shared_addresses=[BOB])
-    )
-    assert [(one["first_name"], one["list_ids"]) for one in export["contacts"]] == [("Ada", ["news"])]
+    export = connect(sandbox).export(Person(request_id="r", addresses=[ADA], shared_addresses=[BOB]))
+    (contact,) = export["contacts"]
+    assert (contact["first_name"], contact["lists"]) == ("Ada", [{"id": "news", "name": "List news"}])
     assert [one["list"] for one in export["list_entries"]] == ["bounces", "group", "global"]
     assert len(export["gaps"]) == 2
 
 
 def test_nothing_is_ever_retained_so_there_is_nothing_to_purge(sandbox: RunningSandbox) -> None:
     with pytest.raises(NeverRetry, match="nothing_retained"):
-        SendgridConnector(transport(sandbox)).purge([], NOW)
+        connect(sandbox).purge([], NOW)
 
 
 def test_a_ping_knows_a_good_key_from_a_bad_one(sandbox: RunningSandbox) -> None:
-    SendgridConnector(transport(sandbox)).ping()
+    connect(sandbox).ping()
     with pytest.raises(NeverRetry, match="sendgrid_401"):
-        SendgridConnector(transport(sandbox, key="SG.wrong")).ping()
+        connect(sandbox, key="SG.wrong").ping()
 
 
 def test_a_mail_arrives_as_it_was_written(sandbox: RunningSandbox) -> None:
@@ -222,7 +229,7 @@ def test_an_empty_segment_never_addresses_a_whole_list(sandbox: RunningSandbox) 
 def test_an_answer_that_is_not_sendgrids_is_tried_again(sandbox: RunningSandbox) -> None:
     strange = SendgridTransport(KEY, f"{sandbox.base}/healthz#")
     with pytest.raises(TryAgain, match="sendgrid_unreadable"):
-        SendgridConnector(strange).ping()
+        SendgridConnector(strange, SqliteStore(sandbox.folder / "pledge.db"), VAULT).ping()
 
 
 def test_no_redirect_is_followed_since_the_key_would_go_along(sandbox: RunningSandbox) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from infra.container import Container
 from infra.settings import EMULATORS, SAMPLES, Settings
+from shared.annex import NAMES
 from shared.failures import Misconfigured
 
 
@@ -55,10 +56,23 @@ def test_each_operator_has_a_token_of_their_own(tmp_path: Path) -> None:
     assert tokens["per"] not in {"", "one"}
 
 
-def test_in_the_cloud_no_connector_works_while_a_subprocessor_is_neither_connected_nor_unused(tmp_path: Path) -> None:
-    container = Container(settings(tmp_path, RUNTIME="gcp", COMPANY=str(SAMPLES / "company.yaml")))
-    with pytest.raises(Misconfigured, match="neither connected nor in not_used: google_analytics, google_tag_manager"):
-        _ = container.connectors
+def test_every_subprocessor_of_the_annex_is_connected_but_those_the_company_does_not_use(tmp_path: Path) -> None:
+    company = tmp_path / "company.yaml"
+    unused = "not_used: {facebook: no contract}"
+    company.write_text((SAMPLES / "company.yaml").read_text().replace("not_used: {}", unused))
+    container = Container(settings(tmp_path, RUNTIME="gcp", COMPANY=str(company)))
+    assert set(container.connected) == set(NAMES) - {"facebook"}
+    assert "facebook" not in container.connectors
+    assert list(container.idle) == []
+
+
+def test_one_vendors_wrong_setting_does_not_stop_the_others(tmp_path: Path) -> None:
+    container = Container(
+        settings(tmp_path, STRIPE_API_BASE="https://api.stripe.com", META_API_BASE="http://127.0.0.1:9")
+    )
+    assert container.connectors["facebook"].name == "facebook"
+    with pytest.raises(Misconfigured, match="STRIPE_API_BASE"):
+        _ = container.connectors["stripe"]
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,9 @@ class House:
         self.log = data_dir.parent / f"{data_dir.name}.log"
         known = {"OPERATOR_TOKEN": "operator-token-of-the-test", "WEBSITE_KEYS": "website-key-1,website-key-2"}
         cleared = {
-            name: value for name, value in os.environ.items() if not name.startswith(("SENDGRID", "STRIPE", "META"))
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("SENDGRID", "STRIPE", "META", "GA_"))
         }
         on_google = cloud.stack(self.project) if cloud else {}
         own = {"PORT": str(self.port), "DATA_DIR": str(data_dir)}
@@ -194,6 +196,20 @@ class House:
         """Link an account, as the website's server does."""
         answer = self.server("/subjects", {"user_id": user, "email": email, "email_verified": True, **more})
         assert answer.status in {200, 201}, answer.text
+
+    def put(self, vendor: str, **fields: Any) -> list[str]:
+        """Make somebody known to a sandbox vendor; return the vendor's ids."""
+        answer = self.call("PUT", f"/sandbox/{vendor}/people", fields)
+        assert answer.status == 201, answer.text
+        ids: list[str] = answer.json["ids"]
+        return ids
+
+    def found(self, vendor: str, **by: str) -> list[dict[str, Any]]:
+        """Return what a sandbox vendor holds, by `email` or `id`."""
+        answer = self.get(f"/sandbox/{vendor}/people?{urlencode(by)}")
+        assert answer.status == 200, answer.text
+        held: list[dict[str, Any]] = answer.json["found"]
+        return held
 
     def hold(self, user: str, documents: dict[str, Any], files: dict[str, str] | None = None) -> None:
         """Put data into the demo website."""

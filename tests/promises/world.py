@@ -14,7 +14,7 @@ from infra.settings import Settings
 from shared import work
 from shared.case import Case
 from shared.failures import NeverRetry
-from shared.ports import Part, Person
+from shared.ports import Ability, Corrections, Part, Person
 from shared.promises import campaigns, consents, notice, requests, subjects
 from shared.promises.campaigns import Announcement
 from shared.promises.consents import Decided, Who
@@ -76,6 +76,8 @@ class ScriptedConnector:
         self.name = name
         self.answer = answer
         self.asked: list[Person] = []
+        self.restricts = says("accepted")
+        self.told: list[tuple[Person, bool]] = []
 
     def erase(self, person: Person, now: datetime) -> Sequence[Part]:
         self.asked.append(person)
@@ -86,6 +88,19 @@ class ScriptedConnector:
 
     def purge(self, places: Sequence[str], now: datetime) -> Part:
         raise NeverRetry("nothing_retained")
+
+    def rectify(self, person: Person, corrections: Corrections, now: datetime) -> Sequence[Part]:
+        return [Part(name="data", outcome="no_store")]
+
+    def restrict(self, person: Person, now: datetime, *, lifted: bool = False) -> Sequence[Part]:
+        self.told.append((person, lifted))
+        return self.restricts(person, now)
+
+    def describe(self) -> Sequence[Ability]:
+        return []
+
+    def ping(self) -> None:
+        """Do nothing."""
 
 
 def says(outcome: str, **more: Any) -> Callable[[Person, datetime], Sequence[Part]]:

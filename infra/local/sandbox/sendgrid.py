@@ -81,6 +81,8 @@ class Sendgrid:
             raise BadInput("a list of list ids is needed", "lists")
         first, _, last = str(fields.get("name") or "").partition(" ")
         contact = {"email": email, "first_name": first, "last_name": last, "external_id": fields.get("user_id") or ""}
+        for one in list_ids:
+            contacts.keep_list(shelf, str(one))
         kept = contacts.keep(shelf, now, contact, list_ids)
         lists.put_on(shelf, now, kept["email"], [mark for mark in lists.MARKS if fields.get(mark)])
         return [kept["id"]]

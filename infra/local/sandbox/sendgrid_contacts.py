@@ -1,4 +1,4 @@
-"""The sandbox's SendGrid: marketing contacts, and the job that erases what is held on an address."""
+"""The sandbox's SendGrid: marketing contacts, their lists and custom fields, and the job that erases an address."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ MOST_ERASED = 5000
 MOST_ERASED_BYTES = 256 * 1024
 MOST_SEARCHED = 100
 MOST_UPSERTED = 30_000
+MOST_LISTS = 1000
+IDENTIFIERS = ("external_id", "phone_number_id", "anonymous_id")
 FIELDS = frozenset({
     "email", "first_name", "last_name", "alternate_emails", "external_id", "phone_number_id", "anonymous_id",
     "address_line_1", "address_line_2", "city", "country", "postal_code", "state_province_region", "custom_fields",
@@ -53,8 +55,36 @@ def upsert(call: Call) -> Response:
             refused(400, "email is not valid", f"contacts[{place}].email")
         if contact.keys() - FIELDS:
             refused(400, "unknown field", f"contacts[{place}]")
-        keep(call.shelf, call.now, contact, list_ids)
+    # a job of its own time: what is wrong with one contact shows in the job alone
+    for contact in (one for one in contacts if _updates(call.shelf, one)):
+        keep(call.shelf, call.now, _by_name(call.shelf, contact), list_ids)
     return _job()
+
+
+def lists(call: Call) -> Response:
+    """Return the contact lists by page; `next` is an address with the token of the next one."""
+    size, start = call.request.args.get("page_size", "100"), call.request.args.get("page_token", "0")
+    if not (size.isdecimal() and 1 <= int(size) <= MOST_LISTS and start.isdecimal()):
+        refused(400, f"page_size must be from 1 to {MOST_LISTS}", "page_size")
+    found, end = call.shelf.find("list"), int(start) + int(size)
+    address = call.request.base_url
+    following = {"next": f"{address}?page_size={size}&page_token={end}"} if end < len(found) else {}
+    return answer({"result": found[int(start) : end], "_metadata": {"self": address} | following})
+
+
+def field_definitions(call: Call) -> Response:
+    """Return the custom fields: a contact shows their names, and is written by their ids."""
+    return answer({"custom_fields": call.shelf.find("field"), "reserved_fields": []})
+
+
+def add_field_definition(call: Call) -> Response:
+    """Define a custom field."""
+    asked = body_of(call, {"name", "field_type"})
+    if not isinstance(asked.get("name"), str) or asked.get("field_type") not in {"Text", "Number", "Date"}:
+        refused(400, "name and field_type are required", "name")
+    field = {"id": f"e{len(call.shelf.find('field')) + 1}_T", **asked}
+    call.shelf.put("field", field["id"], field)
+    return answer(field)
 
 
 def search(call: Call) -> Response:
@@ -62,8 +92,8 @@ def search(call: Call) -> Response:
     emails = body_of(call, {"emails"}).get("emails")
     if not _texts(emails) or not 1 <= len(emails) <= MOST_SEARCHED:
         refused(400, f"from 1 to {MOST_SEARCHED} emails are needed", "emails")
-    if not all(map(is_address, emails)):
-        refused(400, "invalid email", "emails")
+    for invalid in (one for one in emails if not is_address(one)):
+        refused(400, f"invalid email: {invalid}", "emails")
     found = {email: contact_of(call.shelf, email) for email in map(same, emails)}
     if not any(found.values()):
         refused(404, "not found")
@@ -100,6 +130,34 @@ def keep(shelf: Shelf, now: datetime, contact: Body, list_ids: Iterable[str]) ->
     return kept
 
 
+def keep_list(shelf: Shelf, list_id: str) -> None:
+    """Create a contact list that is called like its id."""
+    shelf.put("list", list_id, {"id": list_id, "name": f"List {list_id}"})
+
+
+def _updates(shelf: Shelf, contact: Body) -> bool:
+    """Tell whether the job does anything: every identifier a contact has must be named, and none be another's."""
+    email = same(contact["email"])
+    before = next(iter(shelf.find("contact", email)), {})
+    taken = {
+        (name, one[name])
+        for one in shelf.find("contact")
+        if one["email"] != email
+        for name in IDENTIFIERS
+        if one.get(name)
+    }
+    missing = [name for name in IDENTIFIERS if before.get(name) and contact.get(name) != before[name]]
+    return not missing and not taken & {(name, contact.get(name)) for name in IDENTIFIERS}
+
+
+def _by_name(shelf: Shelf, contact: Body) -> Body:
+    given = contact.get("custom_fields")
+    if not given:
+        return contact
+    names = {one["id"]: one["name"] for one in shelf.find("field")}
+    return contact | {"custom_fields": {names[id]: value for id, value in given.items() if id in names}}
+
+
 def _texts(value: Any) -> TypeGuard[list[str]]:
     return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
@@ -113,4 +171,7 @@ ROUTES: tuple[Route, ...] = (
     ("PUT", "/v3/marketing/contacts", upsert),
     ("DELETE", "/v3/marketing/contacts", delete),
     ("POST", "/v3/marketing/contacts/search/emails", search),
+    ("GET", "/v3/marketing/lists", lists),
+    ("GET", "/v3/marketing/field_definitions", field_definitions),
+    ("POST", "/v3/marketing/field_definitions", add_field_definition),
 )

@@ -50,6 +50,21 @@ def add_group(call: Call) -> Response:
     return answer(_new_group(call.shelf, asked["name"], asked["description"], bool(asked.get("is_default"))), 201)
 
 
+def group(call: Call) -> Response:
+    """Show one unsubscribe group; 404 when it was deleted or never was."""
+    found = call.shelf.get("group", str(call.path["group"])) or refused(404, "group not found")
+    return answer({**found, "unsubscribes": len(_left(call.shelf, found["id"]))})
+
+
+def delete_group(call: Call) -> Response:
+    """Delete an unsubscribe group and who is on it: they are written to again."""
+    for entry in _left(call.shelf, call.path["group"]):
+        call.shelf.delete("group_entry", id=f"{entry['group_id']}:{entry['email']}")
+    if not call.shelf.delete("group", id=str(call.path["group"])):
+        refused(404, "group not found")
+    return answer(status=204)
+
+
 def groups_of(call: Call) -> Response:
     """Show every group, and for each whether the address left it."""
     left = {entry["group_id"] for entry in call.shelf.find("group_entry", same(call.path["email"]))}
@@ -111,6 +126,8 @@ _FOUR = f"<any({', '.join(LISTS)}):list>"
 ROUTES: tuple[Route, ...] = (
     ("GET", "/v3/asm/groups", groups),
     ("POST", "/v3/asm/groups", add_group),
+    ("GET", "/v3/asm/groups/<int:group>", group),
+    ("DELETE", "/v3/asm/groups/<int:group>", delete_group),
     ("POST", "/v3/asm/groups/<int:group>/suppressions", add_to_group),
     ("DELETE", "/v3/asm/groups/<int:group>/suppressions/<path:email>", take_from_group),
     ("GET", "/v3/asm/suppressions/<path:email>", groups_of),
@@ -147,8 +164,15 @@ def _groups(shelf: Shelf) -> list[Body]:
     return shelf.find("group")
 
 
+def _left(shelf: Shelf, group: int) -> list[Body]:
+    return [entry for entry in shelf.find("group_entry") if entry["group_id"] == group]
+
+
 def _new_group(shelf: Shelf, name: str, description: str, default: bool) -> Body:
-    group = {"id": 100 + len(_groups(shelf)), "name": name, "description": description, "is_default": default}
+    # never an id that a deleted one had
+    made = shelf.get("made", "groups") or {"groups": 0}
+    shelf.put("made", "groups", {"groups": made["groups"] + 1})
+    group = {"id": 100 + made["groups"], "name": name, "description": description, "is_default": default}
     shelf.put("group", str(group["id"]), group)
     return group
 

@@ -20,16 +20,25 @@ from werkzeug.wrappers import Request, Response
 
 from infra.local.file_clock import FileClock
 from infra.local.sandbox.faults import Faults
+from infra.local.sandbox.google import Google
+from infra.local.sandbox.meta import Meta
 from infra.local.sandbox.sendgrid import Sendgrid
 from infra.local.sandbox.sendgrid_mail import outbox
 from infra.local.sandbox.state import Body, State
-from infra.local.sandbox.vendor import Call, Handler, Vendor
+from infra.local.sandbox.stripe import Stripe
+from infra.local.sandbox.vendor import Call, Handler, Passing, Vendor
+from infra.settings import Settings
 from shared.failures import BadInput, Missing, Refused
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-VENDORS: tuple[Vendor, ...] = (Sendgrid(),)
+VENDORS: tuple[Vendor, ...] = (
+    Sendgrid(),
+    Meta(Settings().text("META_AD_ACCOUNT")),
+    Stripe(),
+    Google(Settings().text("GA_PROPERTY")),
+)
 SLOW_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
@@ -104,7 +113,10 @@ class Sandbox:
         if not any(asked):
             raise BadInput("email or id is needed", "email")
         with self.state.transaction():
-            return _json({"found": self._vendors[vendor].find_person(self.state.shelf(vendor), *asked)})
+            shelf, named = self.state.shelf(vendor), self._vendors[vendor]
+            if isinstance(named, Passing):
+                named.pass_time(shelf, self.clock.now())
+            return _json({"found": named.find_person(shelf, *asked)})
 
     def _ask_fault(self, request: Request, vendor: str) -> Response:
         return _json(msgspec.to_builtins(self.faults.ask(vendor, _fields(request))), 201)

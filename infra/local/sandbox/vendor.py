@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from werkzeug.wrappers import Request, Response
 
@@ -54,4 +54,13 @@ class Vendor(Protocol):
 
     def find_person(self, shelf: Shelf, email: str | None, id: str | None) -> list[Body]:
         """Return everything held on somebody, each with its `kind`."""
+        ...
+
+
+@runtime_checkable
+class Passing(Protocol):
+    """A vendor that does something by itself as time passes."""
+
+    def pass_time(self, shelf: Shelf, now: datetime) -> None:
+        """Do what was due by now."""
         ...

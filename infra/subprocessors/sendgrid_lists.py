@@ -1,0 +1,141 @@
+"""SendGrid: who is not to be written to. Unsubscribe groups, the global list, and the four lists that are no opt-out.
+
+A restriction uses the global list too. That it was us who put an address there is kept on our side, so that lifting it,
+or erasing the person, never takes away an opt-out that the person chose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from http.client import CREATED, NOT_FOUND, OK
+from typing import Any
+
+from infra.subprocessors.sendgrid_transport import Answer, settled
+from shared.records import VendorRestriction
+from shared.store import Delete, Put, Store
+from shared.vault import Vault
+
+Json = dict[str, Any]
+OTHER_LISTS = ("bounces", "blocks", "spam_reports", "invalid_emails")
+
+
+class SuppressionLists:
+    """SendGrid's lists, one address at a time. Each change is read back."""
+
+    def __init__(self, call: Callable[..., Answer], store: Store, vault: Vault) -> None:
+        self._call = call
+        self._store = store
+        self._vault = vault
+
+    # --- the four that are no opt-out --------------------------------------------------------------------------------
+
+    def others(self, address: str) -> list[str]:
+        """Return the names of those that hold the address."""
+        return [name for name in OTHER_LISTS if self._listed(name, address)]
+
+    def take_off(self, name: str, address: str) -> None:
+        """Take the address off one of them."""
+        self._call("delete", "suppression", name, address)
+        settled(not self._listed(name, address))
+
+    def _listed(self, name: str, address: str) -> list[Json]:
+        answer = self._call("get", "suppression", name, address)
+        return [] if answer.status == NOT_FOUND else list(answer.body)
+
+    # --- opt-outs ----------------------------------------------------------------------------------------------------
+
+    def everywhere(self, address: str) -> bool:
+        """Tell whether the address is on the global list."""
+        answer = self._call("get", "asm", "suppressions", "global", address)
+        answer.expect(OK)
+        return bool(answer.body)
+
+    def groups_left(self, address: str) -> list[Json]:
+        """Return the unsubscribe groups that hold the address."""
+        groups = self._call("get", "asm", "suppressions", address).field(OK, "suppressions")
+        return [group for group in groups if group["suppressed"]]
+
+    def opted_out(self, address: str, others: Sequence[str]) -> bool:
+        """Tell whether the person chose it: by SendGrid's lists, a report as spam, or a group, and not by our restriction."""
+        by_choice = self.everywhere(address) and not self.restricted(address)
+        return by_choice or "spam_reports" in others or bool(self.groups_left(address))
+
+    def opt_out(self, address: str) -> None:
+        """Put the address on the global list."""
+        self._call("post", "asm", "suppressions", "global", body={"recipient_emails": [address]}).expect(CREATED)
+        settled(self.everywhere(address))
+
+    def entries(self, address: str) -> Iterator[Json]:
+        """Yield every entry the address has, on any list."""
+        for name in OTHER_LISTS:
+            yield from ({"list": name, **entry} for entry in self._listed(name, address))
+        for group in self.groups_left(address):
+            yield {"list": "group", "email": address, "group": group["name"]}
+        if self.everywhere(address):
+            yield {"list": "global", "email": address}
+
+    def carry(self, old: str, new: str, now: datetime) -> bool:
+        """Have the new address say no to what the old one said no to; tell whether there was anything."""
+        groups, others = self.groups_left(old), self.others(old)
+        everywhere = "spam_reports" in others or (self.everywhere(old) and not self.restricted(old))
+        if everywhere and (self.restricted(new) or not self.everywhere(new)):
+            self.opt_out(new)
+            self._forget(new)
+        for group in groups:
+            self._leave(group, new)
+        if self.restricted(old):
+            self.restrict(new, now)
+            self.lift(old, keep=False)
+        return everywhere or bool(groups)
+
+    def _leave(self, group: Json, address: str) -> None:
+        # an address added to a group that was deleted is put on the global list, and nothing says so
+        if self._has_left(group, address) or self._call("get", "asm", "groups", str(group["id"])).status == NOT_FOUND:
+            return
+        before = self.everywhere(address)
+        path = ("asm", "groups", str(group["id"]), "suppressions")
+        self._call("post", *path, body={"recipient_emails": [address]}).expect(CREATED)
+        left = self._has_left(group, address)
+        if not left and not before and self.everywhere(address):
+            self._take_off_globally(address)
+        settled(left)
+
+    def _has_left(self, group: Json, address: str) -> bool:
+        return group["id"] in {one["id"] for one in self.groups_left(address)}
+
+    # --- restriction -------------------------------------------------------------------------------------------------
+
+    def restricted(self, address: str) -> bool:
+        """Tell whether it was us who put the address on the global list."""
+        return self._store.get(VendorRestriction, self._mark(address)) is not None
+
+    def restrict(self, address: str, now: datetime) -> bool:
+        """Put the address on the global list, remembering that it was us; tell whether the person was there before."""
+        everywhere = self.everywhere(address)
+        if everywhere and not self.restricted(address):
+            return True
+        if not everywhere:
+            # the mark first: after a crash in between, the entry must not pass for the person's own
+            self._store.commit([Put(self._mark(address), VendorRestriction(since=now))])
+            self.opt_out(address)
+        return False
+
+    def lift(self, address: str, *, keep: bool) -> bool:
+        """Take away what `restrict` added and nothing else; tell whether it had. `keep`: it has become an opt-out."""
+        if not self.restricted(address):
+            return False
+        if not keep and self.everywhere(address):
+            self._take_off_globally(address)
+        self._forget(address)
+        return True
+
+    def _take_off_globally(self, address: str) -> None:
+        self._call("delete", "asm", "suppressions", "global", address)
+        settled(not self.everywhere(address))
+
+    def _forget(self, address: str) -> None:
+        self._store.commit([Delete(VendorRestriction, self._mark(address))])
+
+    def _mark(self, address: str) -> str:
+        return f"{self._vault.keyed('sendgrid-restriction', address.strip().lower())}:sendgrid"
