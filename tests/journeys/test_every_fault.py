@@ -76,7 +76,7 @@ def retry_what_failed(house: House, request_id: str, *, expected: bool) -> None:
     assert bool(failed) == expected, failed
     listed = house.operator("GET", "/operator/attention").json["items"]
     for name in failed:
-        assert any((one["ref"], one.get("subprocessor")) == (request_id, name) for one in listed), (name, listed)
+        assert any((one["request_id"], one.get("subprocessor")) == (request_id, name) for one in listed), (name, listed)
         path = f"/operator/requests/{request_id}/steps/{name}/retry"
         assert house.operator("POST", path, {"reason": "the vendor is well again"}).status == 200
 
