@@ -163,10 +163,14 @@ class Suppression(Record, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class VendorRestriction(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """That we, and not the person, put an address on a vendor's opt-out list. Its id: a keyed hash, and the vendor."""
+    """That we, and not the person, put an address on a vendor's opt-out list, and for which requests.
+
+    Its id: a keyed hash of the address, and the vendor.
+    """
 
     collection: ClassVar[str] = "vendor_restrictions"
     since: datetime
+    requests: list[str]
 
 
 # --- the policy (§8) -------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 locals {
   services = [
+    "analyticsadmin.googleapis.com",
     "artifactregistry.googleapis.com",
     "cloudbuild.googleapis.com",
     "cloudfunctions.googleapis.com",

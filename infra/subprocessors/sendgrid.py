@@ -117,7 +117,7 @@ class SendgridConnector:
         if opted_out and valid and not self._lists.everywhere(address):
             self._lists.opt_out(address)
         # before the report as spam goes, and with it the knowledge that this is an opt-out
-        self._lists.lift(address, keep=opted_out)
+        self._lists.release(address, keep=opted_out)
         for name in found:
             self._lists.take_off(name, address)
         removed.update(found)
@@ -160,14 +160,20 @@ class SendgridConnector:
         return _beside_shared(person, [part])
 
     def _restrict(self, person: Person, now: datetime) -> Part:
-        before = sum(self._lists.restrict(address, now) for address in person.addresses)
+        before = sum(self._lists.restrict(address, [person.request_id], now) for address in person.addresses)
         evidence = self._evidence(restricted=len(person.addresses) - before, opted_out_before=before)
         return Part(outcome="verified", name="account data", evidence=evidence)
 
     def _lift(self, person: Person) -> Part:
-        ours = sum(self._lists.lift(address, keep=person.objected) for address in person.addresses)
-        still = sum(self._lists.everywhere(address) for address in person.addresses)
-        evidence = self._evidence(lifted=ours, opted_out_still=still, kept=CHOSEN if still else None)
+        if person.objected:
+            # what we put there has become what the person wants
+            for address in person.addresses:
+                self._lists.release(address, keep=True)
+        ours = sum(self._lists.lift(address, person.request_id) for address in person.addresses)
+        others = sum(self._lists.restricted(address) for address in person.addresses)
+        still = sum(self._lists.everywhere(address) for address in person.addresses) - others
+        kept = CHOSEN if still else None
+        evidence = self._evidence(lifted=ours, restricted_by_others=others, opted_out_still=still, kept=kept)
         return Part(outcome="verified" if ours else "nothing_found", name="account data", evidence=evidence)
 
 

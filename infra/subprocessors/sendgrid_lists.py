@@ -11,9 +11,11 @@ from datetime import datetime
 from http.client import CREATED, NOT_FOUND, OK
 from typing import Any
 
+import msgspec
+
 from infra.subprocessors.sendgrid_transport import Answer, settled
 from shared.records import VendorRestriction
-from shared.store import Delete, Put, Store
+from shared.store import Create, Delete, Store, Stored, Update, persist
 from shared.vault import Vault
 
 Json = dict[str, Any]
@@ -81,12 +83,12 @@ class SuppressionLists:
         everywhere = "spam_reports" in others or (self.everywhere(old) and not self.restricted(old))
         if everywhere and (self.restricted(new) or not self.everywhere(new)):
             self.opt_out(new)
-            self._forget(new)
+            self.release(new, keep=True)
         for group in groups:
             self._leave(group, new)
-        if self.restricted(old):
-            self.restrict(new, now)
-            self.lift(old, keep=False)
+        if ours := self._restriction(old):
+            self.restrict(new, ours.record.requests, now)
+            self.release(old, keep=False)
         return everywhere or bool(groups)
 
     def _leave(self, group: Json, address: str) -> None:
@@ -108,34 +110,62 @@ class SuppressionLists:
 
     def restricted(self, address: str) -> bool:
         """Tell whether it was us who put the address on the global list."""
-        return self._store.get(VendorRestriction, self._mark(address)) is not None
+        return self._restriction(address) is not None
 
-    def restrict(self, address: str, now: datetime) -> bool:
+    def restrict(self, address: str, requests: Sequence[str], now: datetime) -> bool:
         """Put the address on the global list, remembering that it was us; tell whether the person was there before."""
         everywhere = self.everywhere(address)
         if everywhere and not self.restricted(address):
             return True
+        # remembered first: after a crash in between, the entry must not pass for the person's own
+        persist(lambda _: self._remember(address, requests, now))
         if not everywhere:
-            # the mark first: after a crash in between, the entry must not pass for the person's own
-            self._store.commit([Put(self._mark(address), VendorRestriction(since=now))])
             self.opt_out(address)
         return False
 
-    def lift(self, address: str, *, keep: bool) -> bool:
-        """Take away what `restrict` added and nothing else; tell whether it had. `keep`: it has become an opt-out."""
-        if not self.restricted(address):
+    def lift(self, address: str, request: str) -> bool:
+        """Take away what `restrict` added for this request and nothing else; tell whether it had added anything.
+
+        What another request restricts as well stays as it is.
+        """
+        mark = self._restriction(address)
+        if mark is None or request not in mark.record.requests:
             return False
+        if mark.record.requests == [request]:
+            self.release(address, keep=False)
+        else:
+            persist(lambda _: self._remember_less(address, request))
+        return True
+
+    def release(self, address: str, *, keep: bool) -> None:
+        """Let nothing of the address be ours any more. `keep`: the entry stays, and counts as the person's own."""
+        if not self.restricted(address):
+            return
         if not keep and self.everywhere(address):
             self._take_off_globally(address)
-        self._forget(address)
-        return True
+        self._store.commit([Delete(VendorRestriction, self._mark(address))])
 
     def _take_off_globally(self, address: str) -> None:
         self._call("delete", "asm", "suppressions", "global", address)
         settled(not self.everywhere(address))
 
-    def _forget(self, address: str) -> None:
-        self._store.commit([Delete(VendorRestriction, self._mark(address))])
+    def _remember(self, address: str, requests: Sequence[str], now: datetime) -> None:
+        mark = self._restriction(address)
+        if mark is None:
+            fresh = VendorRestriction(since=now, requests=list(requests))
+            self._store.commit([Create(self._mark(address), fresh)])
+        elif not set(requests) <= set(mark.record.requests):
+            joined = list(dict.fromkeys([*mark.record.requests, *requests]))
+            self._store.commit([Update(mark, msgspec.structs.replace(mark.record, requests=joined))])
+
+    def _remember_less(self, address: str, request: str) -> None:
+        mark = self._restriction(address)
+        if mark and request in mark.record.requests:
+            left = [one for one in mark.record.requests if one != request]
+            self._store.commit([Update(mark, msgspec.structs.replace(mark.record, requests=left))])
+
+    def _restriction(self, address: str) -> Stored[VendorRestriction] | None:
+        return self._store.get(VendorRestriction, self._mark(address))
 
     def _mark(self, address: str) -> str:
         return f"{self._vault.keyed('sendgrid-restriction', address.strip().lower())}:sendgrid"

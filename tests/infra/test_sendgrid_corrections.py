@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from infra.local.sqlite_store import SqliteStore
@@ -235,6 +236,22 @@ def test_a_restriction_is_lifted_without_a_trace(
     (part,) = sendgrid.restrict(person(ADA), NOW, lifted=True)
     assert (part.outcome, part.evidence["lifted"]) == ("verified", 1)
     assert kinds(sandbox, ADA) == {"contact"}
+    assert store.query(Query(VendorRestriction)) == []
+
+
+def test_a_restriction_stays_as_long_as_any_request_asks_for_it(
+    sandbox: RunningSandbox, sendgrid: SendgridConnector, store: SqliteStore
+) -> None:
+    one, two = person(ADA), msgspec.structs.replace(person(ADA), request_id="two")
+    for whom in (one, two, one):
+        sendgrid.restrict(whom, NOW)
+    for _ in range(2):
+        (part,) = sendgrid.restrict(one, NOW, lifted=True)
+        assert part.evidence["restricted_by_others"] == 1
+        assert "kept" not in part.evidence
+        assert kinds(sandbox, ADA) == {"global"}
+    sendgrid.restrict(two, NOW, lifted=True)
+    assert kinds(sandbox, ADA) == set()
     assert store.query(Query(VendorRestriction)) == []
 
 
