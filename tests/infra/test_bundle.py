@@ -176,7 +176,6 @@ def test_the_command_writes_the_bundle_and_says_its_digest(
         (None, "", "COMPANY: there is no such file"),
         ("name: [", "", "COMPANY: not YAML"),
         ("name: Nobody", "", "COMPANY: Object missing required field"),
-        ("sample", "", "neither connected nor in not_used: google_analytics"),
         ("sample", None, "WEBSITE_DATA: there is no such file"),
         ("sample", "storage: [gs://uploads/everybody/]", "names no identifier"),
     ],
