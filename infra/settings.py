@@ -62,7 +62,7 @@ class Settings:
     def emulator(self, name: str) -> str | None:
         """Return an emulator's `host:port`, None when absent. Refused unless loopback: it is spoken to in the clear."""
         host = self.text(name)
-        if host is not None and not _loopback(host if "//" in host else f"//{host}"):
+        if host is not None and not is_loopback(host if "//" in host else f"//{host}"):
             raise Misconfigured(f"{name}: only a loopback address is allowed")
         return host
 
@@ -134,12 +134,13 @@ class Settings:
     def vendor_base(self, name: str) -> str | None:
         """Return a vendor's base URL. Refused unless loopback where we are sheltered: a test can never reach a vendor."""
         base = self.text(name)
-        if self.sheltered and not _loopback(base or ""):
+        if self.sheltered and not is_loopback(base or ""):
             raise Misconfigured(f"{name}: only a loopback address is allowed under RUNTIME=local or beside an emulator")
         return base
 
 
-def _loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Tell whether an address is on this machine."""
     host = urlsplit(url).hostname or ""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback

@@ -11,11 +11,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+from urllib.request import Request
 
 import msgspec
 
+from infra.subprocessors.opener import opener_to
 from shared.failures import Misconfigured, NeverRetry, TryAgain
 
 ADMIN_BASE = "https://analyticsadmin.googleapis.com"
@@ -51,7 +51,7 @@ class GoogleTransport:
         self._base = base_url.rstrip("/")
         self._token = token
         self._timeout = timeout
-        self._opener = build_opener(_NoRedirect, *([ProxyHandler({})] if _is_loopback(base_url) else []))
+        self._opener = opener_to(base_url)
 
     def call(self, method: str, path: str, body: Json | None = None) -> Json:
         """Call `{base}/{path}` and return the object it answers. `path` is ours alone, nothing personal.
@@ -115,17 +115,6 @@ class ApplicationDefaultToken:
         except (exceptions.GoogleAuthError, OSError):
             return TryAgain("google_token_unavailable")
         return None
-
-
-class _NoRedirect(HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        """Follow none, since the token would go along: the redirect itself is then the answer, and is refused."""
-
-
-def _is_loopback(base_url: str) -> bool:
-    # a proxy from the environment must not get to see what goes to the sandbox
-    host = urlsplit(base_url).hostname or ""
-    return host in {"localhost", "::1"} or host.startswith("127.")
 
 
 def _rest(error: HTTPError) -> bytes:

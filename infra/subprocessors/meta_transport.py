@@ -8,13 +8,14 @@ from __future__ import annotations
 import http.client
 from collections.abc import Mapping, Sequence
 from email.message import Message
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.error import HTTPError
-from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+from urllib.parse import quote, urlencode
+from urllib.request import Request
 
 import msgspec
 
+from infra.subprocessors.opener import opener_to
 from shared.failures import Misconfigured, NeverRetry, TryAgain
 
 BASE = "https://graph.facebook.com/v26.0"
@@ -50,7 +51,7 @@ class MetaTransport:
         self._base = base_url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {access_token}", "Accept": "application/json"}
         self._timeout = timeout
-        self._opener = build_opener(_NoRedirect, *([ProxyHandler({})] if _is_loopback(base_url) else []))
+        self._opener = opener_to(base_url)
 
     def get(self, expected: type[T], *path: str, query: Mapping[str, str]) -> T:
         """Read a node or one page of an edge, as `expected`. Raises TryAgain, NeverRetry (`meta_{code}_{subcode}`)."""
@@ -86,17 +87,6 @@ class MetaTransport:
             return TryAgain("meta_timeout" if isinstance(reason, TimeoutError) else "meta_unreachable")
         except UNREADABLE:
             return TryAgain("meta_unreadable")
-
-
-class _NoRedirect(HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        """Follow none, since the token would go along: the redirect itself is then the answer, and is refused."""
-
-
-def _is_loopback(base_url: str) -> bool:
-    # a proxy from the environment must not get to see what goes to the sandbox
-    host = urlsplit(base_url).hostname or ""
-    return host in {"localhost", "::1"} or host.startswith("127.")
 
 
 def _rest(error: HTTPError) -> bytes:

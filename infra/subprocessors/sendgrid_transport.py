@@ -9,13 +9,14 @@ from collections.abc import Callable, Collection, Mapping
 from email.utils import mktime_tz, parseaddr, parsedate_tz
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
-from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, build_opener
+from urllib.request import OpenerDirector
 
 import msgspec
 from python_http_client import Client
 from python_http_client.exceptions import HTTPError
 from sendgrid import SendGridAPIClient
 
+from infra.subprocessors.opener import opener_to
 from shared.failures import Misconfigured, NeverRetry, TryAgain
 
 UNIX_TIME = 10**9
@@ -62,7 +63,7 @@ class SendgridTransport:
         # all of them here: with the first body the client would add to a dict that its threads share
         headers = made.request_headers | {"Content-Type": "application/json"}
         self._settings = {"host": made.host, "version": 3, "request_headers": headers, "timeout": timeout}
-        self._opener = build_opener(_NoRedirect, *([ProxyHandler({})] if _is_loopback(base_url) else []))
+        self._opener = opener_to(base_url)
         logging.getLogger("python_http_client.client").addFilter(_nothing)
 
     def call(
@@ -123,21 +124,10 @@ class _Client(Client):  # type: ignore[misc]
         return super()._make_request(self._opener, request, timeout)
 
 
-class _NoRedirect(HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        """Follow none: the redirect itself then counts as the answer, and is refused."""
-
-
 def settled(true: bool) -> None:
     """Raise TryAgain unless true. SendGrid works through its jobs in its own time; the next attempt looks again."""
     if not true:
         raise TryAgain("sendgrid_not_settled", SETTLES_SECONDS)
-
-
-def _is_loopback(base_url: str) -> bool:
-    # a proxy from the environment must not get to see what goes to the sandbox
-    host = urlsplit(base_url).hostname or ""
-    return host in {"localhost", "::1"} or host.startswith("127.")
 
 
 def _nothing(_: logging.LogRecord) -> bool:

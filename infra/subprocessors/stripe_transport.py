@@ -11,12 +11,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import quote, urlsplit
-from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
+from urllib.parse import quote
+from urllib.request import OpenerDirector, Request
 
 import stripe
 from stripe import _util as stripe_util
 
+from infra.subprocessors.opener import opener_to
 from shared.failures import Misconfigured, NeverRetry, TryAgain
 
 Json = dict[str, Any]
@@ -46,7 +47,7 @@ class StripeTransport:
         if not base.startswith(("https://", "http://")):
             raise Misconfigured("STRIPE_API_BASE: an http or https address is needed")
         _keep_quiet()
-        opener = build_opener(_NoRedirect, *([ProxyHandler({})] if _is_loopback(base) else []))
+        opener = opener_to(base)
         self._client = stripe.StripeClient(
             api_key,
             base_addresses={"api": base},
@@ -131,17 +132,6 @@ class _Http(stripe.HTTPClient):
         except HTTPError as error:
             with error:
                 return error.read(), error.code, error.headers
-
-
-class _NoRedirect(HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        """Follow none: the redirect itself then counts as the answer, and is refused."""
-
-
-def _is_loopback(base_url: str) -> bool:
-    # a proxy from the environment must not get to see what goes to the sandbox
-    host = urlsplit(base_url).hostname or ""
-    return host in {"localhost", "::1"} or host.startswith("127.")
 
 
 def _keep_quiet() -> None:

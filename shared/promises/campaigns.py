@@ -61,7 +61,9 @@ def open_campaign(services: Services, said: Announcement) -> None:
     try:
         services.commit([Create(stream, campaign), entry])
     except Conflict:
-        return  # it is open already
+        if not _is_open(services, said.version):
+            # contention and no campaign: acknowledged now, the message would be lost
+            raise TryAgain("contention") from None
 
 
 def shown(services: Services, id: str) -> dict[str, Any]:

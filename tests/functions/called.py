@@ -273,6 +273,10 @@ class Called:
             tables = [kind.collection for kind in RECORDS]
             return {name: database.execute(f'SELECT * FROM "{name}" ORDER BY id').fetchall() for name in tables}
 
+    def due_first(self) -> str:
+        """Return the id of the work item that fell due before all others."""
+        return self.container.store.query(DUE_WORK, at_most=self.now(), limit=1)[0].id
+
     def writes(self) -> int:
         """Return a number that changes whenever somebody commits to the database."""
         if self._watching is None:

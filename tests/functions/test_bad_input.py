@@ -1203,7 +1203,7 @@ def test_a_person_reads_on_a_page_that_it_cannot_be_done_now(fresh: World) -> No
 @pytest.mark.parametrize("function", ["work", "deadlines", "retention"])
 def test_the_platforms_own_calls_are_answered_so_that_they_come_again(fresh: World, function: str) -> None:
     fresh.called.later(days=40)
-    due = fresh.called.rows()["work"][0][0]
+    due = fresh.called.due_first()
     with fresh.refusing() as refused, locked(fresh.called):
         refused(fresh.called.platform(function, {"id": due} if function == "work" else None), 503)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from shared.promises import campaigns, evidence, operators
 from shared.promises.campaigns import Announcement, campaign_id, open_campaign
 from shared.promises.policy import ANNOUNCE, Draft, Published, publish
 from shared.records import ALL_CAMPAIGNS, DUE_WORK, Campaign, LedgerEntry, Work
-from shared.store import Delete, Put, Stored
+from shared.store import Change, Conflict, Delete, Put, Stored
+from tests.infra.troubled_twins import ForwardingStore
 from tests.promises.world import NOON, World, timedelta
 
 NOBODY_YET = {"recipients": 0, "sent": 0, "delivered": 0, "bounced": 0, "failed": 0}
@@ -230,3 +232,22 @@ def test_the_work_ends_only_when_its_own_version_is_open(world: World) -> None:
     assert sorted(world.run_due()) == ["done", "postponed"]
     assert [one.record.ref for one in announcements(world)] == ["v2"]
     assert work.due(world.services) == []
+
+
+class ContendedStore(ForwardingStore):
+    """Aborts every commit, as a busy Firestore may: nothing is written, and nothing stands in the way."""
+
+    def commit(self, changes: Sequence[Change]) -> list[str]:
+        raise Conflict
+
+
+def test_contention_is_not_taken_for_an_open_campaign(world: World) -> None:
+    world.topic.loses = True
+    published(world)
+    whole = world.services.store
+    world.services.store = ContendedStore(whole)  # type: ignore[misc,assignment]
+    with pytest.raises(TryAgain, match="contention"):
+        open_campaign(world.services, Announcement("v2"))
+    world.services.store = whole  # type: ignore[misc]
+    open_campaign(world.services, Announcement("v2"))
+    assert opened(world)
