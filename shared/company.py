@@ -33,7 +33,11 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Purpose(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Why data is taken: one legal basis each; only consent purposes are asked (TRUTH §10)."""
+    """Why data is taken: one legal basis each; only consent purposes are asked (TRUTH §10).
+
+    `marketing`: direct marketing by another way than e-mail or advertisements. `sendgrid_group`: SendGrid's
+    unsubscribe group of its mails, if there is one.
+    """
 
     name: str
     title: str
@@ -46,6 +50,16 @@ class Purpose(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     channel: Literal["page", "email"] = "page"
     ask_again_after: str = "P12M"
     signals: list[str] = []
+    marketing: bool = False
+    sendgrid_group: int | None = None
+
+    @property
+    def is_marketing(self) -> bool:
+        """Tell whether it is direct marketing, which an objection stops (Art. 21(2)). A contract's own mail never is."""
+        asked = self.legal_basis in {"consent", "legitimate_interests"}
+        return asked and (
+            self.marketing or self.channel == "email" or any(one.startswith("ad_") for one in self.signals)
+        )
 
 
 class Senders(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

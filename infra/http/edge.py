@@ -38,7 +38,10 @@ class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Route(NamedTuple):
-    """One call of the contract. `who`: the least a caller must be. `form`: pages may post it urlencoded."""
+    """One call of the contract. `who`: the least a caller must be. `form`: pages may post it urlencoded.
+
+    `raw`: the handler gets the body's bytes as they came, to check a signature over them before anything reads them.
+    """
 
     method: str
     path: str
@@ -49,10 +52,11 @@ class Route(NamedTuple):
     who: Who
     form: bool
     most_bytes: int
+    raw: bool = False
 
 
 class Call(Generic[B]):
-    """One request, parsed. `body` is a checked value of the route's type (None where a body is optional and absent)."""
+    """One request, parsed. `body` is a checked value of the route's type (None where it is optional and absent), or bytes."""
 
     __slots__ = ("body", "caller", "path", "request", "services")
 
@@ -109,11 +113,12 @@ class Edge:
         who: Who = "anyone",
         form: bool = False,
         most_bytes: int = MOST_BYTES,
+        raw: bool = False,
     ) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
         """Add a call. Paths are werkzeug rules without the edge's own name; `/` is the edge itself."""
 
         def add(handler: Callable[..., Answer]) -> Callable[..., Answer]:
-            route = Route(method, path, handler, summary, body, status, who, form, most_bytes)
+            route = Route(method, path, handler, summary, body, status, who, form, most_bytes, raw)
             self.routes.append(route)
             if "<" not in path:
                 self._fixed[method, path] = route
@@ -152,7 +157,7 @@ class Edge:
         # the body is read first: a connection closed on unread bytes loses the answer
         raw = _read(request, route.most_bytes)
         caller = caller_of(request, services, route.who, self.name)
-        body = _parse(route, raw, request) if route.body is not None else None
+        body = raw if route.raw else _parse(route, raw, request) if route.body is not None else None
         return json_answer(route.handler(Call(request, services, values, caller, body)), route.status)
 
     def _match(self, request: flask.Request) -> tuple[Route, Mapping[str, str]]:

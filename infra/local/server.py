@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -72,6 +73,11 @@ class Sandbox:
                 time.sleep(0.02)
         raise RuntimeError("the sandbox did not start")
 
+    def settle(self) -> None:
+        """Wait until the webhooks it sends have arrived."""
+        with contextlib.suppress(URLError, OSError), urlopen(f"{self.base}/webhooks/settled", data=b"", timeout=30):
+            pass
+
     def stop(self) -> None:
         """End it."""
         self._process.terminate()
@@ -93,7 +99,7 @@ def main() -> None:
     environment = dict(os.environ) | {"DATA_DIR": str(settings.data_dir.resolve())}
     for name, file in VENDORS_KEYS.items():
         environment[name] = settings.secret(name, file)
-    environment = SANDBOX_ACCOUNTS | environment
+    environment = SANDBOX_ACCOUNTS | environment | {"PRODUCT_BASE": f"http://127.0.0.1:{settings.port}"}
     sandbox = Sandbox(settings.data_dir.resolve(), environment)
     for vendor, name in VENDORS_BASES.items():
         environment.setdefault(name, f"{sandbox.base}/{vendor}")
@@ -113,7 +119,12 @@ def _server(settings: Settings, sandbox: Sandbox) -> Any:
     _check(container)
     built = apps(container)
     inside = Inside(built)
-    platform = LocalPlatform(container, built, queue, inside.wait)
+
+    def wait_for_others() -> None:
+        inside.wait()
+        sandbox.settle()
+
+    platform = LocalPlatform(container, built, queue, wait_for_others)
     door = FrontDoor(built, public(function_map()), controls(container, platform, sandbox.base))
     server = make_server(
         settings.text("HOST") or "127.0.0.1", settings.port, door, threaded=True, request_handler=QuietHandler

@@ -22,7 +22,7 @@ def main() -> None:
     if asked.follow_stdin:
         threading.Thread(target=_end_with_parent, daemon=True).start()
     os.umask(0o077)  # what is in here is personal data
-    server_of(Sandbox(asked.data_dir, _keys()), asked.port).serve_forever()
+    server_of(Sandbox(asked.data_dir, _keys(), Settings().text("PRODUCT_BASE")), asked.port).serve_forever()
 
 
 def _end_with_parent() -> None:

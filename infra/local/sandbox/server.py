@@ -27,6 +27,7 @@ from infra.local.sandbox.sendgrid_mail import outbox
 from infra.local.sandbox.state import Body, State
 from infra.local.sandbox.stripe import Stripe
 from infra.local.sandbox.vendor import Call, Handler, Passing, Vendor
+from infra.local.sandbox.webhooks import Webhooks
 from infra.settings import Settings
 from shared.failures import BadInput, Missing, Refused
 
@@ -44,14 +45,19 @@ _log = logging.getLogger(__name__)
 
 
 class Sandbox:
-    """The app. `keys`: the API key each vendor expects; else the one the product generated; else any."""
+    """The app. `keys`: the API key each vendor expects; else the one the product generated; else any.
 
-    def __init__(self, data_dir: Path, keys: Mapping[str, str] | None = None) -> None:
+    `product`: where webhooks go; without it none are sent.
+    """
+
+    def __init__(self, data_dir: Path, keys: Mapping[str, str] | None = None, product: str | None = None) -> None:
         self._data_dir = data_dir
         self._keys = keys or {}
         self.clock = FileClock(data_dir / "clock")
         self.state = State(data_dir / "sandbox.db")
         self.faults = Faults(self.state, self.clock)
+        self.webhooks = Webhooks(product)
+        self.state.tell = self.webhooks.send
         self._vendors = {vendor.name: vendor for vendor in VENDORS}
         self._map = Map([*self._steering(), *self._calls()])
 
@@ -68,6 +74,8 @@ class Sandbox:
             Rule("/sandbox/<vendor>/faults", methods=["POST"], endpoint=self._ask_fault),
             Rule("/sandbox/<vendor>/faults", methods=["GET"], endpoint=self._show_faults),
             Rule("/sandbox/<vendor>/faults", methods=["DELETE"], endpoint=self._clear_faults),
+            Rule("/sandbox/<vendor>/webhooks", methods=["POST"], endpoint=self._ask_webhooks),
+            Rule("/webhooks/settled", methods=["POST"], endpoint=self._settle_webhooks),
         ]
 
     def _calls(self) -> list[Rule]:
@@ -127,6 +135,12 @@ class Sandbox:
     def _clear_faults(self, _: Request, vendor: str) -> Response:
         self.faults.clear(vendor)
         return Response(status=204)
+
+    def _ask_webhooks(self, request: Request, vendor: str) -> Response:
+        return _json(self.webhooks.ask(vendor, _fields(request)), 201)
+
+    def _settle_webhooks(self, _: Request) -> Response:
+        return _json({"settled": self.webhooks.settle()})
 
     def _call(self, vendor: Vendor, request: Request) -> Response:
         strike = self.faults.strike(vendor.name)

@@ -10,10 +10,10 @@ import contextlib
 import mmap
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -31,6 +31,15 @@ SCHEMA = """
 PRAGMAS = ("journal_mode=WAL", "synchronous=OFF", "secure_delete=ON", "temp_store=MEMORY", "busy_timeout=5000")
 
 
+class Told(NamedTuple):
+    """A webhook to send: which of the product's addresses, and exactly which bytes."""
+
+    vendor: str
+    path: str
+    body: bytes
+    headers: Mapping[str, str]
+
+
 class State:
     """One connection under one lock: calls take turns, so no reader ever keeps the log from being truncated."""
 
@@ -43,14 +52,17 @@ class State:
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.executescript(SCHEMA)
         self._removed: set[str] | None = None
+        self._told: list[Told] = []
+        self.tell: Callable[[Told], None] = lambda _: None
         # a process killed between a delete and its clean-up left that to us
         self._write_anew()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Do all of it or nothing; what was deleted has left the files when this ends."""
+        """Do all of it or nothing; what was deleted has left the files when this ends, and who is to be told is told."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
+            self._told = []
             try:
                 yield
             except BaseException:
@@ -58,10 +70,12 @@ class State:
                 raise
             self._connection.execute("COMMIT")
             self._forget()
+            for told in self._told:
+                self.tell(told)
 
     def shelf(self, vendor: str) -> Shelf:
         """Return one vendor's part."""
-        return Shelf(self._connection, vendor, self._note)
+        return Shelf(self._connection, vendor, self._note, self._note_told)
 
     def close(self) -> None:
         """Close the file."""
@@ -70,6 +84,9 @@ class State:
 
     def _note(self, removed: set[str]) -> None:
         self._removed = removed | (self._removed or set())
+
+    def _note_told(self, told: Told) -> None:
+        self._told.append(told)
 
     def _forget(self) -> None:
         if self._removed is None:
@@ -96,6 +113,11 @@ class Shelf:
     _connection: sqlite3.Connection
     _vendor: str
     _note: Callable[[set[str]], None]
+    _tell: Callable[[Told], None]
+
+    def tell(self, path: str, body: bytes, headers: Mapping[str, str]) -> None:
+        """Have the product told by a webhook, once this transaction stands."""
+        self._tell(Told(self._vendor, path, body, headers))
 
     def put(self, kind: str, id: str, body: Body, about: str = "") -> None:
         """Write a thing, in place of the one that was there."""
