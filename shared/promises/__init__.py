@@ -30,7 +30,7 @@ PROMISES: tuple[Promise, ...] = (
     Promise(
         "§5.1",
         "Ask by form; proof by mailbox; follow it; read what was done",
-        ("requests", "mails", "statement"),
+        ("requests", "verification", "mails", "statement"),
         ("requests",),
     ),
     Promise("§5.1", "A person answers where software cannot", ("operators",), ("operator",)),

@@ -19,8 +19,8 @@ from shared.identity import Identifiers
 from shared.outcomes import UNSETTLED, worst
 from shared.ports import Part, Services
 from shared.promises import people
-from shared.promises.erasure import CHANGED_ADDRESS_COOLING_OFF, CLOSE, STEP, SUPERSEDE, settle
-from shared.promises.people import Found
+from shared.promises.erasure import CLOSE, STEP, SUPERSEDE, settle
+from shared.promises.people import CHANGED_ADDRESS_COOLING_OFF, Found
 from shared.records import RETAINED_OF_STEP, Retained, Step, Suppression
 from shared.store import Delete, Put, Stored, persist
 from shared.times import PROMISED, rfc3339

@@ -1,7 +1,7 @@
 """§4: on request, account deletion or expiry we delete a person's data within 14 days of verification.
 
-The course of a request: verified, restricted at once, cancelled or begun, closed. Nothing is done unless a recorded outcome
-says so: completion is computed, never set. What each step does is in `erasing`.
+The course of a request: restricted at once, cancelled or begun, closed. Nothing is done unless a recorded outcome says so:
+completion is computed, never set. What each step does is in `erasing`, who verified it in `verification`.
 """
 
 from __future__ import annotations
@@ -9,58 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-import msgspec
-
-from shared import attention, identity, work
+from shared import attention, work
 from shared.annex import MAILER
 from shared.case import Case
 from shared.outcomes import ENDED, UNSETTLED, status_of
 from shared.ports import Services
 from shared.promises import people, recipients
 from shared.promises.people import Found
-from shared.records import REQUESTS_OF_ADDRESS, Account
+from shared.records import REQUESTS_OF_ADDRESS
 from shared.times import PROMISED, plus
 
-CHANGED_ADDRESS_COOLING_OFF = timedelta(days=5)
 MAILER_AFTER = timedelta(days=1)
 BEGIN = "erasure.begin"
 STEP = "erasure.step"
 CLOSE = "erasure.close"
 SUPERSEDE = "erasure.supersede"
-
-
-def verify(case: Case, found: Sequence[Found], proof: str) -> None:
-    """Start the promised clock, restrict at once, tell every confirmed address, and wait out the cooling-off."""
-    by = case.now + PROMISED
-    accounts = [one for one in found if one.is_account]
-    case.set(
-        status="verified",
-        verified_at=case.now,
-        promise_by=by,
-        watch_by=min(by, case.record.statutory_by),
-        accounts=[Account(n=n, ref=one.ref) for n, one in enumerate(accounts, 1)],
-    )
-    case.envelope.masked = {str(n): identity.masked_account(one.known) for n, one in enumerate(accounts, 1)}
-    case.note("verified", proof=proof, promise_by=by, accounts=len(accounts))
-    case.key("view", use="view")
-    if len(accounts) > 1:
-        case.key("cancel", use="cancel:a1", label="a1")
-        case.mail("request_verified", "a1")
-        return
-    _start(case, list(found))
-
-
-def choose(case: Case, numbers: Sequence[int]) -> None:
-    """Go on with the accounts the person chose; the mailbox itself only when no account keeps using it."""
-    chosen = [msgspec.structs.replace(account, chosen=account.n in numbers) for account in case.record.accounts]
-    case.set(accounts=chosen)
-    case.note("accounts.chosen", accounts=sorted(numbers))
-    refs = [account.ref for account in chosen if account.chosen]
-    found = [one for ref in refs if (one := people.by_ref(case.services, ref))]
-    if all(account.chosen for account in chosen):
-        mailbox = people.by_address(case.services, case.envelope.addresses["a1"])
-        found += [one for one in mailbox if not one.is_account]
-    _start(case, found)
 
 
 def _together(case: Case, refs: Iterable[str]) -> list[Case]:
@@ -82,21 +45,16 @@ def _keep_dates(case: Case, found: Sequence[Found]) -> None:
             case.note("joined", request=first.id, promise_by=by)
 
 
-def _start(case: Case, found: list[Found]) -> None:
-    cooling_off = plus(case.now, case.services.company.cooling_off) - case.now
-    if people.freshly_changed(case.services, found):
-        cooling_off = max(cooling_off, CHANGED_ADDRESS_COOLING_OFF)
+def start(case: Case, found: list[Found]) -> None:
+    """Restrict at once, and wait out the cooling-off. `found`: the subjects that are meant."""
+    by = case.record.promise_by or case.now + PROMISED
     own, _shared = people.own_and_shared(case.services, found, case.envelope.addresses.get("a1"))
     silenced = people.silenced(case.services, own, case.id)
-    begins_at = case.now + cooling_off
+    begins_at = case.now + people.cooling_off(case.services, found)
     case.set(
-        accounts=[
-            msgspec.structs.replace(one, chosen=one.chosen or len(case.record.accounts) == 1)
-            for one in case.record.accounts
-        ],
-        subjects=[one.ref for one in found],
+        promise_by=by,
+        watch_by=min(by, case.record.statutory_by),
         suppressed=list(silenced),
-        chosen_at=case.now,
         begins_at=begins_at,
     )
     _keep_dates(case, found)
@@ -104,24 +62,6 @@ def _start(case: Case, found: list[Found]) -> None:
     case.also(*people.restricted(found, case.id), *silenced.values())
     case.work(BEGIN, case.record.begins_at)
     recipients.ask(case, "restriction")
-    _tell(case, found)
-
-
-def _tell(case: Case, found: Sequence[Found]) -> None:
-    """Mail the private link to whoever proved the mailbox, and a notice with its own cancel link to every other one.
-
-    A signed-in person has proved no mailbox: the link goes to the addresses the account has now.
-    """
-    proven = case.envelope.addresses.get("a1")
-    known = dict.fromkeys(people.notice_addresses(case.services, list(found), case.services.clock))
-    for n, email in enumerate((one for one in known if one != proven), 2):
-        case.envelope.addresses[f"a{n}"] = email
-    for label, email in case.envelope.addresses.items():
-        if f"cancel:{label}" in case.envelope.tokens:
-            continue
-        case.key("cancel", use=f"cancel:{label}", label=label)
-        opens = label == "a1" or (not proven and people.still_current(case.services, list(found), email))
-        case.mail("request_verified" if opens else "request_notice", label)
 
 
 def withdraw(case: Case) -> None:

@@ -17,7 +17,7 @@ from shared.case import Case
 from shared.failures import BadInput, Missing, NotYet, Stale
 from shared.outcomes import ENDED, UNSETTLED
 from shared.ports import Services
-from shared.promises import erasing, erasure, people, requests
+from shared.promises import erasing, erasure, people, requests, verification
 from shared.promises.statement import TITLE_NOT_CONNECTED, not_connected, view
 from shared.records import (
     ALL_ATTENTION,
@@ -191,7 +191,7 @@ def _verified_by(case: Case, by: str, proof: str) -> None:
         raise Stale("a second operator must verify this too")
     case.note("verification", private=proof, by=by)
     requests.resume(case)
-    erasure.verify(case, _found(case), proof="operator")
+    verification.verify(case, _found(case), proof="operator")
 
 
 def _found(case: Case) -> list[people.Found]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import msgspec
 
@@ -12,7 +13,9 @@ from shared.identity import Identifiers
 from shared.ports import Services
 from shared.records import Alias, Link, Subject, Suppression
 from shared.store import Change, Delete, Put, Stored, Update
-from shared.times import Clock
+from shared.times import Clock, plus
+
+CHANGED_ADDRESS_COOLING_OFF = timedelta(days=5)
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,13 @@ def freshly_changed(services: Services, found: list[Found]) -> bool:
     refs = {one.ref for one in found}
     links = [link for each in found for email in each.known.addresses for link in links_of(services, email)]
     return identity.freshly_changed([link for link in links if link.ref in refs], services.clock.now())
+
+
+def cooling_off(services: Services, found: list[Found]) -> timedelta:
+    """Return how long the first step waits: the company's time, and longer where an address is new (TRUTH §2)."""
+    now = services.clock.now()
+    own = plus(now, services.company.cooling_off) - now
+    return max(own, CHANGED_ADDRESS_COOLING_OFF) if freshly_changed(services, found) else own
 
 
 def restricted(found: list[Found], request_id: str) -> list[Change]:

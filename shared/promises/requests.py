@@ -16,13 +16,13 @@ from shared import attention, identity, throttle, work
 from shared.case import NO_HEAD, Case
 from shared.failures import BadInput, Missing, NeverRetry, NotYet, Stale
 from shared.ports import Services
-from shared.promises import erasure, mails, people
+from shared.promises import erasure, mails, people, verification
 from shared.records import Key, Mailing, Request, Right
 from shared.store import persist
 from shared.times import statutory_month
 from shared.vault import new_id, token_hash
 
-READY: frozenset[str] = frozenset({"erasure"})
+READY: frozenset[str] = frozenset(verification.COURSES)
 SIGN_IN_IS_RECENT = timedelta(hours=1)
 CLOCKS_DIFFER_BY = timedelta(minutes=5)
 LONGEST_DETAILS = 4000
@@ -127,7 +127,7 @@ def _open_verified(services: Services, asked: Asked, *, server: bool) -> dict[st
         case = new_case(services, asked.right, "server", locale, services.clock.now())
         case.set(lookup=services.vault.keyed(f"evidence:{case.now.year}", user_id))
         case.envelope.details, case.envelope.user_id = asked.details, user_id
-        erasure.verify(case, [found] if found else [], proof="signed in at the website")
+        verification.verify(case, [found] if found else [], proof="signed in at the website")
         case.commit()
         return {"request_id": case.id, "status": case.record.status}
 
@@ -188,7 +188,7 @@ def confirm(services: Services, request_id: str, token: str | None) -> dict[str,
         case.set(keys=case.record.keys | {token_hash(token or ""): used})
         case.envelope.tokens.pop("confirm", None)
         found = people.by_address(services, case.envelope.addresses["a1"])
-        erasure.verify(case, found, proof="mailbox")
+        verification.verify(case, found, proof="mailbox")
         view = case.envelope.tokens["view"]
         case.commit()
         return confirmed_answer(case, view)
@@ -256,7 +256,7 @@ def choose_accounts(case: Case, numbers: Sequence[int]) -> bool:
         return False
     if case.record.status != "verified":
         raise Stale("this request is closed", "accounts")
-    erasure.choose(case, wanted)
+    verification.choose(case, wanted)
     return True
 
 
@@ -268,7 +268,7 @@ def cancel(open_case: Callable[[], Case]) -> Case:
         if case.record.status == "withdrawn":
             return case
         refuse_cancel(case)
-        erasure.withdraw(case)
+        verification.withdraw(case)
         case.commit()
         return case
 

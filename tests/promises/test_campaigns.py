@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -195,7 +196,9 @@ def test_nothing_of_a_campaign_is_written_when_half_of_it_is_there(world: World,
     kept = {Campaign: campaign, LedgerEntry: entry}
     world.services.store.commit([Delete(kind, id) for kind, id in ids.items()])
     world.services.store.commit([Put(ids[first], kept[first])])
-    open_campaign(world.services, Announcement("v2"))
+    # evidence alone opens nothing: the message comes again until a person has looked
+    with contextlib.nullcontext() if first is Campaign else pytest.raises(TryAgain):
+        open_campaign(world.services, Announcement("v2"))
     found = (opened(world) is not None, bool(entries(world)))
     assert found == (first is Campaign, first is LedgerEntry)
 
