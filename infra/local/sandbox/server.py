@@ -56,8 +56,7 @@ class Sandbox:
         self.clock = FileClock(data_dir / "clock")
         self.state = State(data_dir / "sandbox.db")
         self.faults = Faults(self.state, self.clock)
-        self.webhooks = Webhooks(product)
-        self.state.tell = self.webhooks.send
+        self.webhooks = Webhooks(self.state, product)
         self._vendors = {vendor.name: vendor for vendor in VENDORS}
         self._map = Map([*self._steering(), *self._calls()])
 

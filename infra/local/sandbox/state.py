@@ -27,6 +27,9 @@ SCHEMA = """
         seq INTEGER PRIMARY KEY, vendor TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, about TEXT NOT NULL,
         body TEXT NOT NULL, UNIQUE (vendor, kind, id));
     CREATE INDEX IF NOT EXISTS things_about ON things (vendor, kind, about);
+    CREATE TABLE IF NOT EXISTS webhooks (
+        seq INTEGER PRIMARY KEY, vendor TEXT NOT NULL, path TEXT NOT NULL, body BLOB NOT NULL, headers TEXT NOT NULL,
+        attempt INTEGER NOT NULL DEFAULT 1);
 """
 PRAGMAS = ("journal_mode=WAL", "synchronous=OFF", "secure_delete=ON", "temp_store=MEMORY", "busy_timeout=5000")
 
@@ -38,6 +41,14 @@ class Told(NamedTuple):
     path: str
     body: bytes
     headers: Mapping[str, str]
+
+
+class Waiting(NamedTuple):
+    """A webhook that waits to be sent, and which attempt it is."""
+
+    seq: int
+    told: Told
+    attempt: int
 
 
 class State:
@@ -52,17 +63,19 @@ class State:
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.executescript(SCHEMA)
         self._removed: set[str] | None = None
-        self._told: list[Told] = []
-        self.tell: Callable[[Told], None] = lambda _: None
+        self._has_told = False
+        self.copies: Callable[[str], int] = lambda _: 0
+        """How often each webhook of a vendor is sent; nobody listens until somebody says so."""
+        self.bell: Callable[[], None] = lambda: None
         # a process killed between a delete and its clean-up left that to us
         self._write_anew()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Do all of it or nothing; what was deleted has left the files when this ends, and who is to be told is told."""
+        """Do all of it or nothing, webhooks included; what was deleted has left the files when this ends."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
-            self._told = []
+            self._has_told = False
             try:
                 yield
             except BaseException:
@@ -70,12 +83,14 @@ class State:
                 raise
             self._connection.execute("COMMIT")
             self._forget()
-            for told in self._told:
-                self.tell(told)
+            has_told = self._has_told
+        # not under the lock: whoever hears the bell looks in here
+        if has_told:
+            self.bell()
 
     def shelf(self, vendor: str) -> Shelf:
         """Return one vendor's part."""
-        return Shelf(self._connection, vendor, self._note, self._note_told)
+        return Shelf(self._connection, vendor, self._note, self._note_told, self._files[0].parent)
 
     def close(self) -> None:
         """Close the file."""
@@ -86,7 +101,33 @@ class State:
         self._removed = removed | (self._removed or set())
 
     def _note_told(self, told: Told) -> None:
-        self._told.append(told)
+        row = (told.vendor, told.path, told.body, msgspec.json.encode(dict(told.headers)).decode())
+        insert = "INSERT INTO webhooks (vendor, path, body, headers) VALUES (?, ?, ?, ?)"
+        self._connection.executemany(insert, [row] * self.copies(told.vendor))
+        self._has_told = True
+
+    def waiting(self, held: Iterable[str], *, shuffled: bool = False) -> Waiting | None:
+        """Return the webhook to send next, the oldest or any, of a vendor that holds none back."""
+        names = list(held)
+        order = "random()" if shuffled else "seq"
+        sql = f"SELECT seq, vendor, path, body, headers, attempt FROM webhooks WHERE vendor NOT IN ({', '.join('?' * len(names))})"  # noqa: S608
+        with self._lock:
+            row = self._connection.execute(f"{sql} ORDER BY {order} LIMIT 1", names).fetchone()
+        if row is None:
+            return None
+        seq, vendor, path, body, headers, attempt = row
+        return Waiting(seq, Told(vendor, path, body, msgspec.json.decode(headers)), attempt)
+
+    def sent(self, seq: int) -> None:
+        """Forget a webhook that need not be sent again."""
+        with self._lock:
+            self._connection.execute("DELETE FROM webhooks WHERE seq = ?", (seq,))
+
+    def send_again(self, seq: int) -> None:
+        """Have a webhook sent once more, behind all others."""
+        with self._lock:
+            last = "SELECT max(seq) + 1 FROM webhooks"
+            self._connection.execute(f"UPDATE webhooks SET attempt = attempt + 1, seq = ({last}) WHERE seq = ?", (seq,))  # noqa: S608
 
     def _forget(self) -> None:
         if self._removed is None:
@@ -114,6 +155,8 @@ class Shelf:
     _vendor: str
     _note: Callable[[set[str]], None]
     _tell: Callable[[Told], None]
+    folder: Path
+    """Where the product on this machine keeps what it generated, keys of vendors among it."""
 
     def tell(self, path: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Have the product told by a webhook, once this transaction stands."""

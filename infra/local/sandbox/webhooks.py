@@ -1,29 +1,23 @@
 """Webhooks that the sandbox's vendors send back to the product: in the background, again until taken, or in disorder.
 
-What waits is kept in memory alone: vendors lose webhooks too, and the product must end right without them.
+What waits stands in the vendors' own state, so that an event of something that happened outlives a kill of the sandbox too.
 """
 
 from __future__ import annotations
 
-import random
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
-from infra.local.sandbox.state import Body, Told
+from infra.local.sandbox.state import Body, State, Told, Waiting
 from shared.failures import BadInput
 
-TRIED = 6
+TRIED = 20
 PATIENCE_SECONDS = 20.0
+AGAIN_AFTER_SECONDS = 0.2
 MOST_COPIES = 50
-
-
-@dataclass(frozen=True)
-class _Delivery:
-    told: Told
-    attempt: int = 1
 
 
 @dataclass
@@ -35,32 +29,23 @@ class Manner:
     held: bool = False
 
 
-@dataclass
-class _Waiting:
-    all: list[_Delivery] = field(default_factory=list)
-    under_way: int = 0
-
-
 class Webhooks:
-    """Sends to `product`, the address of our own front door; without one, everything is dropped."""
+    """Sends to `product`, the address of our own front door; without one, none is ever made."""
 
-    def __init__(self, product: str | None) -> None:
+    def __init__(self, state: State, product: str | None) -> None:
+        self._state = state
         self._product = product
         self._manners: dict[str, Manner] = {}
-        self._waiting = _Waiting()
         self._changed = threading.Condition()
+        self._under_way = False
+        self._ended = False
         # a proxy from the environment must not get to see what stays on this machine
         self._opener = build_opener(ProxyHandler({}))
         if product:
-            threading.Thread(target=self._run, name="webhooks", daemon=True).start()
-
-    def send(self, told: Told) -> None:
-        """Have one webhook delivered, as often as its vendor's manner says."""
-        if self._product is None:
-            return
-        with self._changed:
-            self._waiting.all += [_Delivery(told)] * self._manner(told.vendor).copies
-            self._changed.notify_all()
+            state.copies = lambda vendor: self._manner(vendor).copies
+            state.bell = self._ring
+            self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
+            self._thread.start()
 
     def ask(self, vendor: str, fields: Body) -> Body:
         """Change a vendor's manner: `copies` 1 to 50, `shuffled`, `held`. Raises BadInput naming the field."""
@@ -73,41 +58,50 @@ class Webhooks:
             if not isinstance(fields.get(name, False), bool):
                 raise BadInput("true or false is needed", name)
         manner = Manner(copies, fields.get("shuffled", False), fields.get("held", False))
-        with self._changed:
-            self._manners[vendor] = manner
-            self._changed.notify_all()
+        self._manners[vendor] = manner
+        self._ring()
         return {"copies": manner.copies, "shuffled": manner.shuffled, "held": manner.held}
 
     def settle(self) -> bool:
         """Wait until nothing is on its way; False when it takes too long. What is held back is not waited for."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._ready() and not self._waiting.under_way, PATIENCE_SECONDS)
+            return self._changed.wait_for(lambda: not self._under_way and self._next() is None, PATIENCE_SECONDS)
+
+    def close(self) -> None:
+        """Send no more; what waits stays for the next time."""
+        self._ended = True
+        self._ring()
+        self._thread.join()
 
     def _manner(self, vendor: str) -> Manner:
         return self._manners.setdefault(vendor, Manner())
 
-    def _ready(self) -> list[_Delivery]:
-        return [one for one in self._waiting.all if not self._manner(one.told.vendor).held]
+    def _next(self) -> Waiting | None:
+        held = [vendor for vendor, manner in self._manners.items() if manner.held]
+        return self._state.waiting(held, shuffled=any(manner.shuffled for manner in self._manners.values()))
+
+    def _ring(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
     def _run(self) -> None:
-        while True:
+        while not self._ended:
             with self._changed:
-                self._changed.wait_for(self._ready)
-                taken = self._take()
-            delivered = self._delivered(taken.told)
+                self._changed.wait_for(lambda: self._ended or self._next() is not None)
+                waiting = None if self._ended else self._next()
+                self._under_way = waiting is not None
+            if waiting is not None:
+                self._send(waiting)
             with self._changed:
-                self._waiting.under_way -= 1
-                if not delivered and taken.attempt < TRIED:
-                    self._waiting.all.append(_Delivery(taken.told, taken.attempt + 1))
+                self._under_way = False
                 self._changed.notify_all()
 
-    def _take(self) -> _Delivery:
-        ready = self._ready()
-        shuffled = self._manner(ready[0].told.vendor).shuffled
-        taken = random.choice(ready) if shuffled else ready[0]  # noqa: S311 - disorder, not a secret
-        self._waiting.all.remove(taken)
-        self._waiting.under_way += 1
-        return taken
+    def _send(self, waiting: Waiting) -> None:
+        if self._delivered(waiting.told) or waiting.attempt >= TRIED:
+            self._state.sent(waiting.seq)
+        else:
+            self._state.send_again(waiting.seq)
+            time.sleep(AGAIN_AFTER_SECONDS)
 
     def _delivered(self, told: Told) -> bool:
         """Post it; True when it need not come again: taken, or refused for good."""
@@ -116,9 +110,6 @@ class Webhooks:
             with self._opener.open(request, timeout=10):
                 return True
         except HTTPError as error:
-            if error.code < 500:
-                return True
+            return error.code < 500
         except OSError:
-            pass
-        time.sleep(0.2)
-        return False
+            return False
