@@ -36,6 +36,48 @@ def subjects(request: Request) -> Response:
     return edge(request)
 
 
+def unsubscribe(request: Request) -> Response:
+    """§6: one click, preferences, links."""
+    from functions.unsubscribe import edge
+
+    return edge(request)
+
+
+def meta_callbacks(request: Request) -> Response:
+    """§4, §5.1: somebody took our app away from their Facebook or Instagram account."""
+    from functions.meta_callbacks import edge
+
+    return edge(request)
+
+
+def sendgrid_events(request: Request) -> Response:
+    """§6, §8: what became of our mails, and who unsubscribed at SendGrid."""
+    from functions.sendgrid_events import edge
+
+    return edge(request)
+
+
+def sendgrid_inbound(request: Request) -> Response:
+    """§5.1, §6: mail to the contact address."""
+    from functions.sendgrid_inbound import edge
+
+    return edge(request)
+
+
+def processing(request: Request) -> Response:
+    """§3.2: may this be done with that person's data."""
+    from functions.processing import edge
+
+    return edge(request)
+
+
+def stripe_events(request: Request) -> Response:
+    """§4: what Stripe says happened to its customers."""
+    from functions.stripe_events import edge
+
+    return edge(request)
+
+
 def operator(request: Request) -> Response:
     """The operator's calls."""
     from functions.operator import edge

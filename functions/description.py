@@ -11,7 +11,20 @@ import msgspec
 
 from infra.http.edge import Edge, Route, is_optional
 
-PUBLIC = ("policy", "consents", "requests", "subjects", "operator", "site")
+PUBLIC = (
+    "policy",
+    "consents",
+    "requests",
+    "subjects",
+    "processing",
+    "unsubscribe",
+    "meta_callbacks",
+    "sendgrid_events",
+    "sendgrid_inbound",
+    "operator",
+    "site",
+)
+MEDIA = {"/sendgrid-inbound": "multipart/form-data"}
 PLACEHOLDER = re.compile(r"<(?:[a-z]+(?:\([^)]*\))?:)?(\w+)>")
 CHOICES = re.compile(r"<any\(([^)]*)\):(\w+)>")
 PROBLEM = {
@@ -36,7 +49,11 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "/requests/{request_id}/confirm": ("t",),
     "/requests/{request_id}/accounts": ("key",),
     "/requests/{request_id}/cancel": ("t", "key"),
+    "/requests/{request_id}/keep": ("t",),
+    "/requests/{request_id}/export": ("key",),
     "/requests/{request_id}/statement": ("key",),
+    "/unsubscribe": ("t",),
+    "/unsubscribe/preferences": ("t",),
     "/operator/policies": ("dry_run",),
     "/operator/requests": ("status", "overdue", "cursor"),
 }
@@ -73,7 +90,7 @@ def _routes() -> Iterator[tuple[str, Route]]:
     for name in PUBLIC:
         edge: Edge = import_module(f"functions.{name}").edge
         for route in edge.routes:
-            prefix = "" if name == "site" else f"/{name}"
+            prefix = "" if name == "site" else f"/{edge.name}"
             for rule in _spelled_out(route.path):
                 path = PLACEHOLDER.sub(r"{\1}", prefix + rule)
                 yield (path.rstrip("/") or "/"), route
@@ -103,7 +120,7 @@ def _operation(path: str, route: Route) -> dict[str, Any]:
         },
     }
     if route.body is not None:
-        operation["requestBody"] = _body(route)
+        operation["requestBody"] = _body(route, MEDIA.get(path, "application/json"))
     if route.who in {"website", "operator"}:
         operation["security"] = [{route.who: []}]
     return operation
@@ -113,9 +130,9 @@ def _parameter(name: str, place: str) -> dict[str, Any]:
     return {"name": name, "in": place, "required": place == "path", "schema": {"type": "string"}}
 
 
-def _body(route: Route) -> dict[str, Any]:
+def _body(route: Route, media: str) -> dict[str, Any]:
     (schema,), _ = msgspec.json.schema_components([route.body], ref_template="#/components/schemas/{name}")
-    content = {"application/json": {"schema": schema}}
+    content = {media: {"schema": schema}}
     if route.form:
         content["application/x-www-form-urlencoded"] = {"schema": schema}
     return {"required": not is_optional(route.body), "content": content}

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import get_args
 
-from infra.http.answers import Answer
-from infra.http.edge import Call, Edge
-from shared.failures import BadInput, NotYet
-from shared.promises import campaigns, evidence, operators, policy, register
+from infra.http.answers import Answer, json_answer
+from infra.http.edge import Call, Edge, Nothing
+from infra.http.publish_form import PublishForm
+from shared.failures import BadInput
+from shared.promises import breaker, campaigns, evidence, mailbox, operators, policy, register
+from shared.promises.breaker import Reset
 from shared.promises.operators import Act, Entered, Resolution, Verification
 from shared.records import Status
 
 edge = Edge("operator")
 MOST_BYTES_OF_A_POLICY = 1024 * 1024
+MOST_BYTES_OF_A_FORM = 2 * 1024 * 1024
 ACTS = {"deny": operators.deny, "extend": operators.extend, "pause": operators.pause}
 
 
@@ -87,16 +90,63 @@ class Publication(policy.Draft, frozen=True, kw_only=True, forbid_unknown_fields
     most_bytes=MOST_BYTES_OF_A_POLICY,
 )
 def publish(call: Call[Publication]) -> Answer:
-    if call.query("dry_run") is not None:
-        raise NotYet("recipients and findings are not counted yet; nothing was published", "dry_run")
+    if _is_dry(call.query("dry_run")):
+        from shared.promises import publishing
+
+        return json_answer(publishing.rehearse(call.services, call.body, call.caller.name))
     published = policy.publish(call.services, call.body, call.caller.name)
     call.services.policies.wait_until_seen()
     return {"campaign_id": campaigns.campaign_id(published.version)}
 
 
+def _is_dry(asked: str | None) -> bool:
+    # a slip of the pen must not publish
+    if asked not in {None, "0", "1", "true", "false"}:
+        raise BadInput("1 for a dry run, 0 to publish", "dry_run")
+    return asked in {"1", "true"}
+
+
+@edge.route("GET", "/policies/<version>/findings", "What was found in a version when it was published", who="operator")
+def show_findings(call: Call[None]) -> Answer:
+    from shared.promises import findings
+
+    return findings.shown(call.services, call.path["version"])
+
+
+@edge.route("GET", "/policies/new", "The page for publishing")
+def show_publish_form(call: Call[None]) -> Answer:
+    from infra.http import publish_page
+
+    return publish_page.empty(call.services)
+
+
+@edge.route(
+    "POST",
+    "/policies/new",
+    "Look at what publishing would do, or publish; the operator's token stands in the form",
+    body=PublishForm,
+    form=True,
+    most_bytes=MOST_BYTES_OF_A_FORM,
+)
+def post_publish_form(call: Call[PublishForm]) -> Answer:
+    from infra.http import publish_page
+
+    return publish_page.posted(call.services, call.body)
+
+
 @edge.route("GET", "/campaigns/<campaign_id>", "How far the announcing of a version is", who="operator")
 def campaign(call: Call[None]) -> Answer:
     return campaigns.shown(call.services, call.path["campaign_id"])
+
+
+@edge.route("POST", "/campaigns/<campaign_id>/pause", "Stop before the next batch", body=Nothing | None, who="operator")
+def pause_campaign(call: Call[None]) -> Answer:
+    return campaigns.pause(call.services, call.path["campaign_id"], call.caller.name)
+
+
+@edge.route("POST", "/campaigns/<campaign_id>/resume", "Go on with it", body=Nothing | None, who="operator")
+def resume_campaign(call: Call[None]) -> Answer:
+    return campaigns.resume(call.services, call.path["campaign_id"], call.caller.name)
 
 
 @edge.route("GET", "/register", "The register of processing activities (GDPR Art. 30)", who="operator")
@@ -107,6 +157,21 @@ def show_register(call: Call[None]) -> Answer:
 @edge.route("GET", "/attention", "What a person must look at", who="operator")
 def attention(call: Call[None]) -> Answer:
     return operators.attention_list(call.services)
+
+
+@edge.route("POST", "/breaker/reset", "Let automatic erasures go on", body=Reset, who="operator")
+def reset_breaker(call: Call[Reset]) -> Answer:
+    return breaker.reset(call.services, call.body, call.caller.name)
+
+
+@edge.route("GET", "/mails/<mail_id>", "A mail to the contact address that waits for a person", who="operator")
+def show_mail(call: Call[None]) -> Answer:
+    return mailbox.shown(call.services, call.path["mail_id"])
+
+
+@edge.route("POST", "/mails/<mail_id>/settle", "Say that a mail was dealt with", body=Act, who="operator")
+def settle_mail(call: Call[Act]) -> Answer:
+    return mailbox.settle(call.services, call.path["mail_id"], call.body.reason, call.caller.name)
 
 
 @edge.route("GET", "/evidence/<stream>", "One stream of evidence", who="operator")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html as escaping
 from typing import Any
 
 from infra.http.answers import Answer
@@ -15,6 +14,7 @@ from shared.times import rfc3339
 
 edge = Edge("policy", browser=True)
 PUBLIC = "public, max-age=60"
+MOST_IN_FEED = 50
 
 
 @edge.route("GET", "/notice", "What is shown before data is taken, with the signed snapshot to send back")
@@ -42,16 +42,33 @@ def show_subprocessors(call: Call[None]) -> Answer:
     return entries
 
 
-@edge.route("GET", "/<a>...<b>", "What changed between two versions, word by word")
+@edge.route("GET", "/changes", "A feed of the versions, newest first: Atom, or JSON where that is asked for")
+def show_changes(call: Call[None]) -> Answer:
+    current = call.services.policies.current()
+    history = current.policy.history
+    newest = [policy.read(call.services, version) for version in reversed(history[-MOST_IN_FEED:])]
+    before = dict(zip(history[1:], history, strict=False))
+    entries = [_described(one) | {"difference_from": before.get(one.version)} for one in newest]
+    if "application/json" in call.request.headers.get("Accept", ""):
+        return {"versions": entries}
+    from infra.http.feed import atom
+
+    return atom(call.services.company.name, call.services.base_url, entries, PUBLIC)
+
+
+@edge.route("GET", "/<a>...<b>", "What changed between two versions, word by word, and in purposes and recipients")
 def show_difference(call: Call[None]) -> Answer:
+    from shared.promises import publishing
+
     a, b = policy.read(call.services, call.path["a"]), policy.read(call.services, call.path["b"])
-    pieces = policy.difference(a.policy.text, b.policy.text)
+    pieces, catalogue = publishing.compared(a, b)
     if not call.wants_page():
-        return {"from": a.version, "to": b.version, "changes": pieces}
+        return {"from": a.version, "to": b.version, "changes": pieces, "catalogue": catalogue}
+    from infra.http.difference_page import parts, sentences
     from infra.http.pages import html
 
-    changes = [{"op": one.op, "old_html": _lines(one.old), "new_html": _lines(one.new)} for one in pieces]
-    return html("policy_diff", cache=PUBLIC, company=call.services.company, a=a.version, b=b.version, changes=changes)
+    words: dict[str, Any] = {"changes": parts(pieces), "declared": sentences(catalogue)}
+    return html("policy_diff", cache=PUBLIC, company=call.services.company, a=a.version, b=b.version, **words)
 
 
 @edge.route("GET", "/<version>", "One version")
@@ -71,6 +88,7 @@ def _policy(call: Call[None], shown: Published, upcoming: Published | None) -> A
 
     from infra.http.markdown import rendered
     from infra.http.pages import html
+    from shared.policy_reading.layout import as_markdown
 
     words: dict[str, Any] = {
         name: described[name] for name in ("title", "version", "hash", "effective_at", "published_at")
@@ -81,7 +99,7 @@ def _policy(call: Call[None], shown: Published, upcoming: Published | None) -> A
         "policy",
         cache=PUBLIC,
         company=call.services.company,
-        body_html=Markup(rendered(shown.policy.text)),  # noqa: S704 - raw HTML is off in the renderer
+        body_html=Markup(rendered(as_markdown(shown.policy.text))),  # noqa: S704 - raw HTML is off in the renderer
         upcoming=described.get("upcoming"),
         versions=versions,
         **words,
@@ -100,9 +118,3 @@ def _described(shown: Published) -> dict[str, Any]:
         "published_at": rfc3339(record.published_at),
         "effective_at": rfc3339(record.effective_at),
     }
-
-
-def _lines(text: str) -> Any:
-    from markupsafe import Markup
-
-    return Markup(escaping.escape(text).replace("\n", "<br>"))  # noqa: S704 - escaped here

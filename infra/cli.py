@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
-from infra import cli_keys
+from infra import cli_keys, cli_publish
 from infra.container import Container
 from infra.settings import Settings
 from shared.failures import Misconfigured, NeverRetry, Refused, TryAgain
-from shared.promises import campaigns, checkpoints, evidence, policy
+from shared.promises import checkpoints, evidence
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,16 +33,7 @@ def _failed(why: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pledge", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    publish = commands.add_parser("publish", help="publish a version of the policy")
-    publish.add_argument("file", type=Path, help="the policy, Markdown or plain text, UTF-8; - for standard input")
-    publish.add_argument("--version", help="its name; the day's date when absent")
-    publish.add_argument("--title", help="its title; the first heading when absent")
-    publish.add_argument("--summary", default="", help="what changed, in a sentence or two")
-    publish.add_argument("--minor", action="store_true", help="not material: nobody is asked again")
-    publish.add_argument("--changes", help="the purposes it changes, comma-separated; all of them when absent")
-    publish.add_argument("--effective-at", type=datetime.fromisoformat, help="RFC 3339; now when absent")
-    publish.add_argument("--by", help="who publishes; the first of OPERATORS when absent")
-    publish.set_defaults(run=_publish)
+    cli_publish.add_to(commands)
     verify = commands.add_parser("verify", help="check the evidence since the last checkpoint")
     verify.add_argument("--all", action="store_true", help="every stream, every head and every checkpoint")
     verify.set_defaults(run=_verify)
@@ -54,33 +44,6 @@ def _parser() -> argparse.ArgumentParser:
     bundle.add_argument("out", type=Path, help="the ZIP to write")
     bundle.set_defaults(run=_bundle)
     return parser
-
-
-def _publish(asked: argparse.Namespace, container: Container) -> int:
-    if asked.effective_at is not None and asked.effective_at.tzinfo is None:
-        return _failed("--effective-at: give the zone too, as in 2026-12-01T00:00:00Z")
-    draft = policy.Draft(
-        text=_text(asked.file),
-        version=asked.version,
-        title=asked.title,
-        summary=asked.summary,
-        material=not asked.minor,
-        changes=asked.changes.split(",") if asked.changes else None,
-        effective_at=asked.effective_at,
-    )
-    published = policy.publish(container, draft, asked.by or container.operators[0])
-    container.policies.wait_until_seen()
-    sys.stdout.write(f"published {published.version}  sha256 {published.policy.hash}\n")
-    sys.stdout.write(f"campaign {campaigns.campaign_id(published.version)}\n")
-    return 0
-
-
-def _text(file: Path) -> str:
-    raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise Misconfigured(f"{file.name}: not UTF-8 text") from None
 
 
 def _bundle(asked: argparse.Namespace, _container: Container) -> int:

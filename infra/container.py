@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from infra.http.oidc import CallerTokens
     from infra.in_force import PolicyInForce
     from infra.subprocessors.sendgrid import SendgridTransport
-    from shared.ports import Archive, Connector, Postman, Topic, WorkQueue
+    from infra.subprocessors.stripe_transport import StripeTransport
+    from shared.ports import Archive, Connector, Postman, Subscriptions, Topic, WorkQueue
     from shared.times import Clock
     from shared.website import WebsiteStore
     from shared.website_data import WebsiteData
@@ -131,10 +132,31 @@ class Container:
         )
 
     @cached_property
+    def stripe(self) -> StripeTransport:
+        from infra.subprocessors.stripe_transport import CALLS_A_SECOND, UNHURRIED, StripeTransport
+
+        key = self.settings.secret("STRIPE_API_KEY", "stripe-api-key")
+        # the sandbox counts no calls: a moved clock need not wait for them in real time
+        pace = UNHURRIED if self.settings.sheltered else CALLS_A_SECOND
+        return StripeTransport(key, self.settings.vendor_base("STRIPE_API_BASE"), calls_a_second=pace)
+
+    @cached_property
+    def subscriptions(self) -> Subscriptions:
+        from infra.subprocessors.stripe_subscriptions import StripeSubscriptions
+
+        return StripeSubscriptions(self.stripe, live=not self.settings.sheltered)
+
+    @cached_property
+    def stripe_webhook_secrets(self) -> Sequence[str]:
+        name = "STRIPE_WEBHOOK_SECRETS"
+        return tuple(self.settings.listed(name)) or (self.settings.secret(name, "stripe-webhook-secret"),)
+
+    @cached_property
     def postman(self) -> Postman:
         from infra.mails.postman import SendgridPostman
+        from shared.promises.unsubscribing import preferences_link
 
-        return SendgridPostman(self.sendgrid, self.company, self.base_url)
+        return SendgridPostman(self.sendgrid, self.company, self.base_url, lambda to: preferences_link(self, to))
 
     @cached_property
     def queue(self) -> WorkQueue:
@@ -175,6 +197,13 @@ class Container:
 
         return PolicyInForce(self.store)
 
+    @cached_property
+    def meta_app_secrets(self) -> Sequence[str]:
+        """Return the secrets of our apps at Meta: Facebook's and Instagram's, and two of each while one is changed."""
+        return tuple(self.settings.listed("META_APP_SECRETS")) or (
+            self.settings.secret("META_APP_SECRETS", "meta-app-secret"),
+        )
+
     @property
     def base_url(self) -> str:
         return self.settings.base_url
@@ -202,6 +231,25 @@ class Container:
     @cached_property
     def website_origins(self) -> Sequence[str]:
         return tuple(self.settings.listed("WEBSITE_ORIGINS"))
+
+    @cached_property
+    def sendgrid_event_keys(self) -> Sequence[str]:
+        """Return the public keys of SendGrid's event webhook; two while it is changed. The sandbox's own on this machine."""
+        return self._sendgrid_keys("SENDGRID_WEBHOOK_PUBLIC_KEY", "sendgrid-webhook-key")
+
+    @cached_property
+    def sendgrid_inbound_keys(self) -> Sequence[str]:
+        """Return the public keys of SendGrid's Inbound Parse; two while it is changed."""
+        return self._sendgrid_keys("SENDGRID_INBOUND_PUBLIC_KEY", "sendgrid-inbound-key")
+
+    def _sendgrid_keys(self, name: str, file: str) -> Sequence[str]:
+        given = tuple(self.settings.listed(name))
+        if given or self.settings.runtime == "gcp":
+            _ = self.settings.needed(name)
+            return given
+        from infra.local.sendgrid_keys import public_key
+
+        return (public_key(self.settings.data_dir / file),)
 
     @cached_property
     def caller_tokens(self) -> CallerTokens:

@@ -7,13 +7,14 @@ It outlives the person's own records for a few days and is dropped when nothing 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from shared import ledger, work
 from shared.failures import Missing
 from shared.identity import Identifiers
+from shared.outcomes import UNSETTLED
 from shared.ports import Person, Services
 from shared.records import Head, Key, Mailing, Request
 from shared.store import Change, Create, Stored, Update
@@ -21,6 +22,9 @@ from shared.times import rfc3339
 from shared.vault import new_token, token_hash
 
 MAIL = "request.mail"
+NEW = "new"
+"""The label of an address that a correction names."""
+LIFTED: Literal["restriction_lifted"] = "restriction_lifted"
 
 
 class Envelope(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -29,6 +33,7 @@ class Envelope(msgspec.Struct, kw_only=True, omit_defaults=True):
     addresses: dict[str, str] = {}
     tokens: dict[str, str] = {}
     details: str | None = None
+    corrections: dict[str, str] = {}
     user_id: str | None = None
     masked: dict[str, str] = {}
     known: list[Identifiers] = []
@@ -113,6 +118,31 @@ class Case:
     def also(self, *changes: Change) -> None:
         """Commit these too."""
         self._changes += changes
+
+    def mailbox(self, label: str) -> str:
+        """Return the address behind a mail's label. `new` is the one a correction names: it is nobody's until confirmed."""
+        return self.envelope.corrections["email"] if label == NEW else self.envelope.addresses[label]
+
+    def let_go(self) -> None:
+        """Drop the envelope once the request has ended and nothing waits for it: no mail, no step, no recipient."""
+        waiting = any(mailing.status == "queued" for mailing in self.record.mails.values())
+        unsettled = any(one.outcome in UNSETTLED for one in self.record.steps.values())
+        if self.record.closed_at is None or waiting or unsettled or self._unlifted() or not self.has_envelope:
+            return
+        if self.record.export is not None:
+            # as long as the file is here, its link may have to be mailed again
+            return
+        self.drop_envelope()
+        self.note("envelope.dropped")
+
+    def _unlifted(self) -> bool:
+        """Tell whether a recipient was told of a restriction that ended here, and not yet that it did."""
+        if self.record.begun_at is not None or self.record.status not in {"withdrawn", "denied"}:
+            return False
+        told = {
+            what: {one.subprocessor for one in self.record.told if one.what == what} for what in ("restriction", LIFTED)
+        }
+        return bool(told["restriction"] - told[LIFTED])
 
     def drop_envelope(self) -> None:
         """Forget addresses, tokens and identifiers: nothing needs them any more."""

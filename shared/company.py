@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from typing import Any, Literal
 
@@ -26,6 +27,9 @@ SIGNALS = (
 
 
 LONGEST_COOLING_OFF = timedelta(days=5)
+MOST_IN_A_CALL = 1000
+MOST_OF_BREAKER = 1000
+COST = re.compile(r"(?P<amount>\d{1,6}(?:\.\d{1,4})?) (?P<currency>[A-Z]{3})")
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -93,8 +97,19 @@ class Contract(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     contact: str
 
 
+class BreakerLimit(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How many erasures that nobody asked for may begin within a time, before they wait for a person."""
+
+    most: int = 20
+    within: str = "PT24H"
+
+
 class Company(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The controller."""
+    """The controller.
+
+    `notices_per_hour`, `notices_per_call`: how fast everybody is told of a new policy; as fast as can be, when absent.
+    `mail_cost_per_thousand`: what the mail service asks, such as `0.80 EUR`; a dry run of a publication reckons with it.
+    """
 
     name: str
     address: str
@@ -109,6 +124,10 @@ class Company(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     minimum_age: int = 16
     cooling_off: str = "PT24H"
     evidence_kept_for: str = "P3Y"
+    mail_cost_per_thousand: str | None = None
+    notices_per_hour: int | None = None
+    notices_per_call: int = 1000
+    breaker: BreakerLimit = BreakerLimit()
     retention_grounds: dict[str, Ground] = {}
     contracts: dict[str, Contract] = {}
     not_used: dict[str, str] = {}
@@ -132,6 +151,8 @@ def company_from(value: Any) -> Company:
 def _problems(company: Company) -> list[str]:
     names = [purpose.name for purpose in company.purposes]
     found = [f"purpose {name} stands twice" for name in names if names.count(name) > 1]
+    found += [f"purpose {name}: the word means all direct marketing" for name in names if name == "marketing"]
+    found += [f"purpose {name}: kept for stops" for name in names if name == "erasure" or ":" in name or "/" in name]
     for purpose in company.purposes:
         found += [
             f"purpose {purpose.name}: {who} is not in the annex" for who in purpose.recipients if who not in NAMES
@@ -140,8 +161,12 @@ def _problems(company: Company) -> list[str]:
             f"purpose {purpose.name}: {signal} is no signal" for signal in purpose.signals if signal not in SIGNALS
         ]
         found += _bad_durations(purpose.name, [purpose.kept_for, purpose.ask_again_after])
-    found += _bad_durations("company", [company.cooling_off, company.evidence_kept_for])
+    found += _bad_durations("company", [company.cooling_off, company.evidence_kept_for, company.breaker.within])
+    found += _bad_breaker(company.breaker)
     found += _bad_cooling_off(company.cooling_off)
+    found += _bad_cost(company.mail_cost_per_thousand)
+    if not 1 <= company.notices_per_call <= MOST_IN_A_CALL or (company.notices_per_hour or 1) < 1:
+        found.append(f"notices_per_call is 1 to {MOST_IN_A_CALL}, notices_per_hour at least 1")
     found += [
         f"{who} is not in the annex"
         for who in (*company.retention_grounds, *company.not_used, *company.contracts)
@@ -158,6 +183,15 @@ def _bad_cooling_off(duration: str) -> list[str]:
     if isinstance(parsed, timedelta) and timedelta(0) <= parsed <= LONGEST_COOLING_OFF:
         return []
     return ["cooling_off: at most 5 days, in days and hours: the promise is 14"]
+
+
+def _bad_cost(cost: str | None) -> list[str]:
+    good = cost is None or COST.fullmatch(cost)
+    return [] if good else ["mail_cost_per_thousand: an amount and a currency, such as 0.80 EUR"]
+
+
+def _bad_breaker(limit: BreakerLimit) -> list[str]:
+    return [] if 1 <= limit.most <= MOST_OF_BREAKER else [f"breaker: most: from 1 to {MOST_OF_BREAKER}"]
 
 
 def _bad_durations(where: str, durations: list[str]) -> list[str]:

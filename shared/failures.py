@@ -80,12 +80,20 @@ class TryAgain(Exception):
         self.after_seconds = after_seconds
 
 
+class InDoubt(TryAgain):
+    """The call was cut off: whether it was done is not known. Doing it again may do it twice."""
+
+
 class NeverRetry(Exception):
     """The same call will fail the same way: refused, unauthorised, misconfigured. A person must look."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
+
+
+class Unacceptable(NeverRetry):
+    """Something in what was handed over is not acceptable, such as one address among many; nothing of it was done."""
 
 
 class Misconfigured(Exception):

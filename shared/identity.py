@@ -25,7 +25,10 @@ DOTLESS_DOMAINS = frozenset({"gmail.com", "googlemail.com"})
 
 
 class Identifiers(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What `Subject.sealed` opens to. `addresses`: every address the subject has or had, newest last."""
+    """What `Subject.sealed` opens to. `addresses`: every address the subject has or had, newest last.
+
+    `shared`: when the newest was linked, another account had it too.
+    """
 
     user_id: str | None = None
     device_id: str | None = None
@@ -34,6 +37,7 @@ class Identifiers(msgspec.Struct, kw_only=True, omit_defaults=True):
     name: str | None = None
     locale: str | None = None
     country: str | None = None
+    shared: bool = False
     stripe_customer_ids: list[str] = []
     ga_client_ids: list[str] = []
     meta_user_ids: list[str] = []
@@ -95,7 +99,12 @@ def alias(vault: Vault, kind: str, value: str) -> str:
 
 def suppression(vault: Vault, email: str, purpose: str) -> str:
     """Return the id under which it is kept that an address is not to be written to for a purpose."""
-    return f"{vault.keyed('suppression', broad(email))}:{purpose}"
+    return f"{suppressions(vault, email)}{purpose}"
+
+
+def suppressions(vault: Vault, email: str) -> str:
+    """Return what the ids of all suppressions of an address begin with."""
+    return f"{vault.keyed('suppression', broad(email))}:"
 
 
 def masked(email: str) -> str:
@@ -143,6 +152,12 @@ def lately_current(link: Link, now: datetime) -> bool:
     if link.confirmed_at is None:
         return False
     return link.replaced_at is None or link.replaced_at >= now - RECENT
+
+
+def eldest(links: Iterable[Link]) -> str | None:
+    """Return the subject that had an identifier confirmed first; None when nobody had."""
+    confirmed = [(link.confirmed_at, link.ref) for link in links if link.confirmed_at is not None]
+    return min(confirmed)[1] if confirmed else None
 
 
 def freshly_changed(links: Iterable[Link], now: datetime) -> bool:

@@ -12,9 +12,21 @@ from typing import Any
 
 import msgspec
 
+from shared.attention import attention_id
 from shared.identity import Identifiers, alias
 from shared.ledger import stream_of
-from shared.records import EVIDENCE_OF_SUBJECT, PENDINGS_OF_ADDRESS, Alias, LedgerEntry, Pending, Subject, Tombstone
+from shared.records import (
+    EVIDENCE_OF_SUBJECT,
+    MAILS_OF_ADDRESS,
+    PENDINGS_OF_ADDRESS,
+    Alias,
+    Attention,
+    InboundMail,
+    LedgerEntry,
+    Pending,
+    Subject,
+    Tombstone,
+)
 from shared.store import (
     MOST_CHANGES,
     Change,
@@ -27,6 +39,16 @@ from shared.store import (
     persist,
 )
 from shared.vault import Vault
+
+MAIL_KINDS = (
+    "mail_unclear",
+    "mail_about_somebody_else",
+    "mail_complaint",
+    "mail_objection",
+    "mail_withdrawal",
+    "mail_throttled",
+)
+"""What a mail to the contact address may have put on the list of what a person must look at."""
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -48,6 +70,10 @@ def _identifiers(known: Identifiers) -> Iterator[tuple[str, str]]:
             yield kind, value
     for address in known.addresses:
         yield "email", address
+    for customer in known.stripe_customer_ids:
+        yield "stripe", customer
+    for user in known.meta_user_ids:
+        yield "meta", user
 
 
 def evidence_of(store: Store, ref: str) -> list[Stored[LedgerEntry]]:
@@ -70,6 +96,16 @@ def erase_pendings(store: Store, vault: Vault, addresses: Iterable[str]) -> int:
     for stored in found:
         evidence = [] if stored.record.device else stream_of(store, stored.record.receipt)
         _commit(store, [Delete(LedgerEntry, entry.id) for entry in reversed(evidence)], [Delete(Pending, stored.id)])
+    return len(found)
+
+
+def erase_mails(store: Store, vault: Vault, addresses: Iterable[str]) -> int:
+    """Delete what these mailboxes wrote to the contact address and nobody has dealt with, with what points at it."""
+    keys = [alias(vault, "email", address) for address in addresses]
+    found = [stored for key in keys for stored in every(store, MAILS_OF_ADDRESS, key)]
+    for stored in found:
+        pointers = [Delete(Attention, attention_id(kind, stored.id)) for kind in MAIL_KINDS]
+        store.commit([Delete(InboundMail, stored.id), *pointers])
     return len(found)
 
 

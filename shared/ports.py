@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
 from shared.annex import Subprocessor
-from shared.company import Company
+from shared.company import Company, Purpose
 from shared.identity import Identifiers
+from shared.mail_reading.received import Attachment
 from shared.records import Outcome
 from shared.store import Change, Store
 from shared.times import Clock
 from shared.vault import Vault
+from shared.website_data import WebsiteData
 
 
 class Person(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -110,6 +112,45 @@ class Connector(Protocol):
         ...
 
 
+class Stops(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one address wants of the direct marketing that one vendor serves: which purposes are stopped, and which go on.
+
+    `everything`: it wants none at all, whatever may come.
+    """
+
+    address: str
+    stopped: list[Purpose] = []
+    going_on: list[Purpose] = []
+    everything: bool = False
+
+
+@runtime_checkable
+class Silencer(Protocol):
+    """A connector whose vendor sends or advertises for us, and can be told who wants none of it."""
+
+    def silence(self, stops: Stops, now: datetime) -> Sequence[Part]:
+        """Have the vendor do as this says, and undo only what we put there. May run twice. Raises TryAgain, NeverRetry."""
+        ...
+
+
+class Forwarded(msgspec.Struct, frozen=True, kw_only=True):
+    """A mail that is handed on. `answers_to`: the address of who wrote it, `""` where nobody can be answered."""
+
+    subject: str
+    text: str
+    html: str
+    answers_to: str
+    attachments: list[Attachment]
+
+
+class Recipient(NamedTuple):
+    """One of many who get the same mail: the address, the reference its events carry, and the own preference page."""
+
+    to: str
+    reference: str
+    preferences_url: str
+
+
 class Postman(Protocol):
     """Sends a mail from the list of mails. Service mail only: never blocked by a suppression."""
 
@@ -119,6 +160,46 @@ class Postman(Protocol):
         `reference` is an opaque token that the vendor echoes in its events. Raises TryAgain, NeverRetry. The vendor
         offers no idempotency, so a crash after its yes can send a mail twice, never not at all.
         """
+        ...
+
+    def language(self, template: str, locale: str) -> str:
+        """Return the language in which this mail exists for a locale; `""` for English."""
+        ...
+
+    def post_all(
+        self, template: str, language: str, words: Mapping[str, Any], recipients: Sequence[Recipient]
+    ) -> str:
+        """Compose one mail and hand it over for up to 1,000 recipients in one call; return the vendor's message id.
+
+        Raises InDoubt when the call was cut off, Unacceptable when nothing was taken because of what was sent, TryAgain
+        and NeverRetry when nothing was taken for another reason.
+        """
+        ...
+
+    def forward(self, mail: Forwarded, to: Sequence[str], reference: str) -> str:
+        """Hand a mail on as it is; whoever answers it answers its writer. Returns and raises as `post` does."""
+        ...
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What Stripe, asked just now, says of an account's own customers.
+
+    `going`: subscriptions that have not ended. `ended_at`: when the last of those that have, did. `unclear`: customers
+    that are deleted there or name another account. `disputes`: payments in dispute. `addresses`: the customers' own.
+    """
+
+    going: int = 0
+    ended_at: datetime | None = None
+    unclear: int = 0
+    disputes: int = 0
+    addresses: list[str] = []
+
+
+class Subscriptions(Protocol):
+    """Whether an account still has what it pays for. Reads alone."""
+
+    def standing(self, known: Identifiers) -> Standing:
+        """Ask Stripe anew. Raises TryAgain, NeverRetry."""
         ...
 
 
@@ -177,6 +258,10 @@ class Services(Protocol):
         """Machine names of the subprocessors that have a connector, in the annex's order."""
         ...
 
+    @property
+    def website_data(self) -> WebsiteData: ...
+    @property
+    def subscriptions(self) -> Subscriptions: ...
     @property
     def postman(self) -> Postman: ...
     @property

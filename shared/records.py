@@ -66,7 +66,11 @@ class Decision(Value, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Subject(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """One account, mailbox or device. `sealed` opens to `identity.Identifiers`."""
+    """One account, mailbox or device. `sealed` opens to `identity.Identifiers`.
+
+    `ending`: the last request that began by itself because the account or its subscription ended. `unreachable_at`:
+    when a notice to its present address came back, because there is no such mailbox.
+    """
 
     collection: ClassVar[str] = "subjects"
     kind: Literal["account", "mailbox", "device"]
@@ -75,6 +79,10 @@ class Subject(Record, frozen=True, kw_only=True, omit_defaults=True):
     decisions: dict[str, Decision] = {}
     asked: list[str] = []
     restricted_by: list[str] = []
+    copies: list[str] = []
+    ending: str | None = None
+    closed_by: Literal["person", "staff", "merge"] | None = None
+    unreachable_at: datetime | None = None
     expires_at: datetime | None = None
 
 
@@ -154,11 +162,38 @@ class Submission(Record, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Suppression(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """That an address is not to be written to for a purpose (`*` for all). Own key; see TRUTH §4."""
+    """That an address is not to be written to for a purpose, or for `marketing`, all of it. Own key; see TRUTH §4.
+
+    `except_for`: what of all marketing the address said yes to again.
+    """
 
     collection: ClassVar[str] = "suppressions"
-    reason: Literal["objection", "withdrawn", "erasure"]
+    reason: Literal["objection", "withdrawn", "erasure", "restriction"]
     since: datetime
+    request: str | None = None
+    except_for: list[str] = []
+
+
+class Told(Value, frozen=True, kw_only=True, omit_defaults=True):
+    """That a recipient was told something about a person's data (GDPR Art. 19), and what it said."""
+
+    subprocessor: str
+    what: Literal["restriction", "restriction_lifted", "rectification", "objection"]
+    at: datetime
+    outcome: Outcome
+
+
+class Telling(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """That vendors must still be told what somebody wants no marketing for, or wants again; it ends when all were.
+
+    `sealed`: the addresses. `request`: the objection that ends with it. Its evidence is a stream of the same id.
+    """
+
+    collection: ClassVar[str] = "tellings"
+    since: datetime
+    sealed: bytes
+    head: Head
+    told: list[Told] = []
     request: str | None = None
 
 
@@ -198,6 +233,14 @@ class Policy(Record, frozen=True, kw_only=True, omit_defaults=True):
     changed_at: dict[str, int]
 
 
+class Findings(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """What was found in a version when it was published, as `shared.promises.findings` lists it. Its id: the version."""
+
+    collection: ClassVar[str] = "findings"
+    at: datetime
+    found: list[dict[str, Any]]
+
+
 class InForce(Record, frozen=True, kw_only=True, omit_defaults=True):
     """Which version notices carry. One record, id `policy`."""
 
@@ -210,19 +253,42 @@ class InForce(Record, frozen=True, kw_only=True, omit_defaults=True):
 class Campaign(Record, frozen=True, kw_only=True, omit_defaults=True):
     """The announcing of one version to every account holder; its id follows from the version.
 
-    `announced`: it is open, and nobody was counted or written to yet.
+    `announced`: it is open, and nobody was written to yet. `strands`: into how many ranges of subjects' ids it is
+    divided, each sent batch by batch. `waiting`: batches that a pause has stopped, as `announcing.Place`.
     """
 
     collection: ClassVar[str] = "campaigns"
     version: str
-    state: Literal["announced"]
+    state: Literal["announced", "sending", "paused", "done"]
     announced_at: datetime
     head: Head
-    recipients: int = 0
-    sent: int = 0
-    delivered: int = 0
-    bounced: int = 0
-    failed: int = 0
+    strands: int = 0
+    waiting: list[str] = []
+    ended_at: datetime | None = None
+
+
+class Batch(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """A campaign's mails that were handed over in one call, and how each got on: bit n is the n-th of them, from 0.
+
+    One bitmap for each state, so that an event that comes again, or late, counts once; see `shared.promises.deliveries`.
+    `sending`: the vendor may have it; `waiting`: it has not; `sent`: it answered. `refs`: the subjects, 20 bytes each.
+    `refused`: bits of those it did not take; `last`: nobody comes after it in its strand.
+    """
+
+    collection: ClassVar[str] = "batches"
+    campaign: str
+    n_recipients: int
+    state: Literal["sending", "waiting", "sent"] = "sent"
+    at: datetime | None = None
+    refs: bytes = b""
+    attempts: int = 0
+    last: bool = False
+    refused: bytes = b""
+    accepted: bytes = b""
+    delivered: bytes = b""
+    bounced: bytes = b""
+    dropped: bytes = b""
+    spam: bytes = b""
 
 
 # --- requests (§4, §5) -----------------------------------------------------------------------------------------------
@@ -231,10 +297,22 @@ class Campaign(Record, frozen=True, kw_only=True, omit_defaults=True):
 class Key(Value, frozen=True, kw_only=True, omit_defaults=True):
     """What a token opens. `label` is the address a cancel link was mailed to."""
 
-    opens: Literal["waiting", "confirm", "view", "cancel"]
+    opens: Literal["waiting", "confirm", "view", "cancel", "keep", "address", "export"]
     expires_at: datetime | None = None
     used_at: datetime | None = None
     label: str | None = None
+
+
+class Export(Value, frozen=True, kw_only=True, omit_defaults=True):
+    """The file that a person's data was put into, and until when it can be fetched. Its bytes: `shared.pieces`."""
+
+    id: str
+    pieces: int
+    n_bytes: int
+    sha256: str
+    ready_at: datetime
+    until: datetime
+    fetched_at: datetime | None = None
 
 
 class Account(Value, frozen=True, kw_only=True, omit_defaults=True):
@@ -258,13 +336,8 @@ class Step(Value, frozen=True, kw_only=True, omit_defaults=True):
     problem: str | None = None
 
 
-class Told(Value, frozen=True, kw_only=True, omit_defaults=True):
-    """That a recipient was told something about a person's data (GDPR Art. 19), and what it said."""
-
-    subprocessor: str
-    what: Literal["restriction", "restriction_lifted", "rectification"]
-    at: datetime
-    outcome: Outcome
+MailStatus = Literal["queued", "sent", "deferred", "failed", "dropped", "blocked", "delivered", "bounced"]
+"""`dropped`: by us or by the mail service, unsent; `blocked`: turned away once; `bounced`: there is no such mailbox."""
 
 
 class Mailing(Value, frozen=True, kw_only=True, omit_defaults=True):
@@ -272,7 +345,7 @@ class Mailing(Value, frozen=True, kw_only=True, omit_defaults=True):
 
     template: str
     to: str
-    status: Literal["queued", "sent", "failed", "dropped"] = "queued"
+    status: MailStatus = "queued"
     at: datetime
     attempts: int = 0
     evidence: str | None = None
@@ -280,7 +353,12 @@ class Mailing(Value, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Request(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """A person's request. `sealed` opens to `envelope.Envelope` and is gone once nothing needs it."""
+    """A person's request. `sealed` opens to `envelope.Envelope` and is gone once nothing needs it.
+
+    `only`: it is about what came from there, and never about a whole account.
+
+    `ends_at`: when a standing restriction is lifted. `corrected`: names of the fields that were corrected.
+    """
 
     collection: ClassVar[str] = "requests"
     right: Right
@@ -311,11 +389,24 @@ class Request(Record, frozen=True, kw_only=True, omit_defaults=True):
     steps: dict[str, Step] = {}
     mails: dict[str, Mailing] = {}
     told: list[Told] = []
+    ends_at: datetime | None = None
+    corrected: list[str] = []
     warned: list[str] = []
     objected: bool = False
+    only: Literal["meta"] | None = None
     opted_out: bool = False
+    scope: str | None = None
+    export: Export | None = None
     sealed: bytes | None = None
     expires_at: datetime | None = None
+
+
+class Piece(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """A piece of the file of an export; see `shared.pieces`. Its id: the export's and a number. `sealed`: its bytes."""
+
+    collection: ClassVar[str] = "pieces"
+    expires_at: datetime
+    sealed: bytes
 
 
 class Retained(Record, frozen=True, kw_only=True, omit_defaults=True):
@@ -412,6 +503,36 @@ class Checkpoint(Record, frozen=True, kw_only=True, omit_defaults=True):
     previous: str = ""
 
 
+class InboundMail(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """A mail to the contact address that waits: to be forwarded, for us to ask back, or for a person.
+
+    `sealed` opens to `inbound.Kept`. `address`: the alias of who wrote it, by which their erasure finds it.
+    """
+
+    collection: ClassVar[str] = "inbound_mails"
+    waits: Literal["forward", "ask", "person"]
+    received_at: datetime
+    expires_at: datetime
+    sealed: bytes
+    address: str = ""
+
+
+class WebhookEvent(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """That a vendor's event was taken, so that its repeat changes nothing. Its id: the vendor, and the vendor's own id."""
+
+    collection: ClassVar[str] = "webhook_events"
+    expires_at: datetime
+
+
+class Breaker(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """When erasures that nobody asked for began lately, oldest first, and since when they are stopped. One record."""
+
+    collection: ClassVar[str] = "breakers"
+    begun: list[datetime]
+    head: Head
+    tripped_at: datetime | None = None
+
+
 class WebsiteDocument(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A document of the demo website's own database. Its id is its path; the data is the website's, not ours."""
 
@@ -429,11 +550,15 @@ RECORDS: tuple[type[Record], ...] = (
     Quota,
     Submission,
     Suppression,
+    Telling,
     VendorRestriction,
     Policy,
+    Findings,
     InForce,
     Campaign,
+    Batch,
     Request,
+    Piece,
     Retained,
     Tombstone,
     Work,
@@ -441,6 +566,9 @@ RECORDS: tuple[type[Record], ...] = (
     Incident,
     LedgerEntry,
     Checkpoint,
+    InboundMail,
+    WebhookEvent,
+    Breaker,
     WebsiteDocument,
 )
 
@@ -454,14 +582,32 @@ ALL_EVIDENCE = Query(LedgerEntry)
 EVIDENCE_BY_TIME = Query(LedgerEntry, by="at")
 ALL_ATTENTION = Query(Attention)
 ALL_CAMPAIGNS = Query(Campaign)
+ALL_BATCHES = Query(Batch)
+"""Ids begin with their campaign's, so that all of one campaign are found."""
+ACCOUNTS = Query(Subject, equals=("kind",))
+SUPPRESSIONS_OF_ADDRESS = Query(Suppression)
+"""Ids begin with the keyed hash of the address, so that one round trip finds all of them."""
 PENDINGS_OF_ADDRESS = Query(Pending, equals=("address",))
+MAILS_OF_ADDRESS = Query(InboundMail, equals=("address",))
 WEBSITE_BELOW = Query(WebsiteDocument)
 WEBSITE_COLLECTION = Query(WebsiteDocument, equals=("parent",))
 RETAINED_OF_REQUEST = Query(Retained, equals=("request",), by="until")
 RETAINED_OF_STEP = Query(Retained, equals=("request", "subprocessor"), by="until")
 RETAINED_BY_PLACE = Query(Retained)
 """Ids begin with the keyed hash of the place, so that any request's records of it are found."""
-ENDING = (Pending, Idempotency, Throttle, Quota, Submission, Tombstone, Subject, Request)
+ENDING = (
+    Pending,
+    Idempotency,
+    Throttle,
+    Quota,
+    Submission,
+    Tombstone,
+    Subject,
+    Request,
+    Piece,
+    WebhookEvent,
+    InboundMail,
+)
 EXPIRED = tuple(Query(kind, by="expires_at") for kind in ENDING)
 QUERIES: tuple[Query[Any], ...] = (
     DUE_WORK,
@@ -474,7 +620,11 @@ QUERIES: tuple[Query[Any], ...] = (
     EVIDENCE_BY_TIME,
     ALL_ATTENTION,
     ALL_CAMPAIGNS,
+    ALL_BATCHES,
+    ACCOUNTS,
+    SUPPRESSIONS_OF_ADDRESS,
     PENDINGS_OF_ADDRESS,
+    MAILS_OF_ADDRESS,
     WEBSITE_BELOW,
     WEBSITE_COLLECTION,
     RETAINED_OF_REQUEST,

@@ -20,6 +20,8 @@ from shared.website_data import (
     values,
 )
 
+MOST_EXPORTED_BYTES = 40_000_000
+"""Files of one export: several are made at once in one instance, and each is held in memory a few times over."""
 Data = dict[str, Any]
 """A document: text, numbers, true, false, None, lists and maps as JSON has them, and `Native` for what JSON has not."""
 
@@ -162,6 +164,22 @@ def _at(data: Any, field: str) -> Any:
             return _ABSENT
         data = data[name]
     return data
+
+
+def read_files(
+    website: WebsiteStore, files: Iterable[tuple[str, str]], most_bytes: int = MOST_EXPORTED_BYTES
+) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
+    """Read (bucket, path) files for an export, by place; and list those beyond the limit, with how large they are."""
+    read: dict[str, bytes] = {}
+    left_out: list[dict[str, Any]] = []
+    for bucket, path in files:
+        place, content = f"gs://{bucket}/{path}", website.read_file(bucket, path)
+        if content is not None and len(content) <= most_bytes:
+            most_bytes -= len(content)
+            read[place] = content
+        elif content is not None:
+            left_out.append({"file": place, "bytes": len(content)})
+    return read, left_out
 
 
 def readable(content: bytes) -> str | dict[str, str]:

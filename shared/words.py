@@ -31,6 +31,10 @@ ERASURE_OUTCOMES = {
     "accepted": "Told to delete; it said yes. It offers no way to check.",
     "scheduled_by_vendor": "Told to delete; it says that it will do so",
 }
+EXPORT_OUTCOMES = {
+    "verified": "Read, and put into your file",
+    "nothing_found": "Nothing of yours could be read there",
+}
 OUTCOMES = {
     "pending": "Not done yet",
     "verified": "Done, and checked",
@@ -42,12 +46,53 @@ OUTCOMES = {
     "held": "Kept for now, under a legal hold",
     "failed": "Needs a person here; we are on it",
 }
+RESTRICTION_OUTCOMES = {
+    "verified": "Told to keep it and use it for nothing else; done, and checked",
+    "accepted": "Told to keep it and use it for nothing else; it said yes. It offers no way to check.",
+    "no_store": "Nothing can be set there for one person",
+}
+RECTIFICATION_OUTCOMES = {
+    "verified": "Corrected, and checked",
+    "accepted": "Told what is right; it said yes. It offers no way to check.",
+    "no_store": "Holds nothing there that could be corrected",
+}
+OWN_OUTCOMES = {
+    "restriction": RESTRICTION_OUTCOMES,
+    "rectification": RECTIFICATION_OUTCOMES,
+    "erasure": ERASURE_OUTCOMES,
+    "access": EXPORT_OUTCOMES,
+    "portability": EXPORT_OUTCOMES,
+}
 ERASURE_STATES = {
     "verified": "Confirmed. The deletion begins when the time to change your mind is over.",
     "in_progress": "We are working on it. Not every step below is settled yet.",
     "completed": "Every step is settled. What was done in each is listed below.",
     "withdrawn": "This request was cancelled before its first step.",
 }
+RESTRICTION_STATES = {
+    "in_progress": "Your data is kept and not used. Not everybody who works for us was told yet.",
+    "completed": "Your data is kept and not used. This stands until it is lifted, and you are told before.",
+    "denied": "This request has ended: it was refused, or the stop was lifted. A mail we sent you gives the reasons.",
+    "withdrawn": "You took this request back. The stop is lifted.",
+}
+RECTIFICATION_STATES = {
+    "verified": "Confirmed. What you asked for was not corrected yet.",
+    "in_progress": "We are working on it. Not every step below is settled yet.",
+    "completed": "Every step is settled. What became of each is listed below.",
+    "unconfirmed": "The new address was not confirmed in time, so nothing was changed.",
+}
+OBJECTION_STATES = {
+    "in_progress": "Your objection counts already: it is stopped. Somebody still has to be told of it, or to decide on it.",
+    "completed": "Your objection stands. It is stopped.",
+    "denied": "We refused this objection and lifted the stop. A mail we sent you gives the reasons.",
+}
+OWN_STATES = {
+    "objection": OBJECTION_STATES,
+    "erasure": ERASURE_STATES,
+    "restriction": RESTRICTION_STATES,
+    "rectification": RECTIFICATION_STATES,
+}
+FIELDS = {"name": "name", "email": "e-mail address", "locale": "language", "country": "country"}
 STATES = {
     "unverified": "Waiting for confirmation. The link to confirm was sent to the mailbox that was named.",
     "verified": "Confirmed. The work on it has not begun yet.",
@@ -89,6 +134,11 @@ def right(name: str) -> str:
     return RIGHTS.get(name, name)
 
 
+def field(name: str) -> str:
+    """Name what was corrected."""
+    return FIELDS.get(name, name)
+
+
 def recipient(subprocessor: str) -> str:
     """Return the annex's title of a machine name."""
     return _titles.get(subprocessor, subprocessor)
@@ -102,7 +152,7 @@ def explained(subprocessor: str) -> str:
 def outcome(step: Mapping[str, Any], asked: str = "erasure") -> str:
     """Say a step's recorded outcome, and nothing stronger. Only an erasure speaks of deleting."""
     name = step["outcome"]
-    said = (ERASURE_OUTCOMES if asked == "erasure" else {}).get(name) or OUTCOMES.get(name, name)
+    said = OWN_OUTCOMES.get(asked, {}).get(name) or OUTCOMES.get(name, name)
     until = date(step["until"]) if step.get("until") else None
     if name == "retained":
         ground = f": {step['ground']}" if step.get("ground") else ""
@@ -117,7 +167,12 @@ def outcome(step: Mapping[str, Any], asked: str = "erasure") -> str:
 def state(view: Mapping[str, Any]) -> str:
     """Say in one sentence where a request stands."""
     status = view["status"]
-    said = ERASURE_STATES.get(status) if view.get("right") == "erasure" else None
+    # an unproven view names no more than that nobody confirmed
+    said = (
+        OWN_STATES.get(view.get("right", ""), {}).get(status)
+        if view.get("verified_at") or status != "unconfirmed"
+        else None
+    )
     return said or STATES.get(status, status)
 
 
@@ -154,5 +209,5 @@ def _scalar(value: Any) -> Any:
     return "none" if value in (None, [], ()) else value
 
 
-SAID = (day, date, right, recipient, explained, outcome, state, reasons, sentence, facts)
+SAID = (day, date, right, field, recipient, explained, outcome, state, reasons, sentence, facts)
 FILTERS: dict[str, Callable[..., Any]] = {said.__name__: said for said in SAID}

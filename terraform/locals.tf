@@ -48,6 +48,9 @@ locals {
     STRIPE_API_BASE      = "https://api.stripe.com"
     GA_API_BASE          = "https://analyticsadmin.googleapis.com"
     META_API_BASE        = "https://graph.facebook.com/v26.0"
+
+    SENDGRID_WEBHOOK_PUBLIC_KEY = join(",", var.sendgrid_webhook_public_keys)
+    SENDGRID_INBOUND_PUBLIC_KEY = join(",", var.sendgrid_inbound_public_keys)
   }
 
   named = {

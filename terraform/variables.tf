@@ -162,6 +162,28 @@ variable "sendgrid_api_base" {
   }
 }
 
+variable "sendgrid_webhook_public_keys" {
+  description = "The public keys of SendGrid's signed event webhook, as it shows them; two while one is changed for another."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for key in var.sendgrid_webhook_public_keys : can(regex("^[A-Za-z0-9+/]{80,}={0,2}$", key))])
+    error_message = "sendgrid_webhook_public_keys: each is base64 in one line, without the lines of a PEM file."
+  }
+}
+
+variable "sendgrid_inbound_public_keys" {
+  description = "The public keys of SendGrid's signed Inbound Parse, as it shows them; two while one is changed for another."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for key in var.sendgrid_inbound_public_keys : can(regex("^[A-Za-z0-9+/]{80,}={0,2}$", key))])
+    error_message = "sendgrid_inbound_public_keys: each is base64 in one line, without the lines of a PEM file."
+  }
+}
+
 variable "website" {
   description = "Where the website keeps what WEBSITE_DATA declares: its project (this one when absent), database and buckets."
   type = object({

@@ -12,6 +12,7 @@ from infra.settings import Settings
 from shared.failures import Misconfigured
 
 STRIPE_KEY = re.compile(r"(sk|rk)_(live|test)_[A-Za-z0-9]{16,}")
+STRIPE_WEBHOOK_SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_-]{16,}")
 SHORTEST_KEY = 24
 SENDGRID_KEY = re.compile(r"SG\.[\w-]{16,}\.[\w-]{16,}")
 
@@ -41,14 +42,23 @@ def _stripe_key(text: str) -> str:
     return "" if STRIPE_KEY.fullmatch(text) else "not the form of a secret or restricted Stripe key (sk_… or rk_…)"
 
 
+def _stripe_webhook_secrets(text: str) -> str:
+    secrets = [secret.strip() for secret in text.split(",")]
+    if not all(STRIPE_WEBHOOK_SECRET.fullmatch(secret) for secret in secrets):
+        return "not the form of Stripe's signing secrets (whsec_…)"
+    return "" if len(secrets) == len(set(secrets)) else "the same secret twice"
+
+
 def _token(text: str) -> str:
     return "" if len(text) >= SHORTEST_KEY else f"fewer than {SHORTEST_KEY} characters"
 
 
 SHAPES: Mapping[str, Callable[[str], str]] = {
     "META_ACCESS_TOKEN": _token,
+    "META_APP_SECRETS": _keys,
     "SENDGRID_API_KEY": _sendgrid_key,
     "STRIPE_API_KEY": _stripe_key,
+    "STRIPE_WEBHOOK_SECRETS": _stripe_webhook_secrets,
     "WEBSITE_KEYS": _keys,
 }
 """What each secret looks like; KEYSET is unwrapped instead."""

@@ -39,7 +39,7 @@ def caller_of(request: flask.Request, services: Container, who: str, function: s
         return _platform(request, services, function)
     sent = request.headers.get("Authorization")
     if who == "operator":
-        return _operator(sent, services, function)
+        return operator_by(_bearer(sent), services, function)
     if sent is None and who == "anyone":
         return ANYONE
     if not _matches(_bearer(sent), services.website_keys):
@@ -47,11 +47,12 @@ def caller_of(request: flask.Request, services: Container, who: str, function: s
     return Caller("website")
 
 
-def _operator(sent: str | None, services: Container, function: str) -> Caller:
+def operator_by(token: str, services: Container, function: str) -> Caller:
+    """Return the operator a token belongs to: a bearer's, or one typed into a page. Raises as `caller_of`."""
     if services.settings.runtime == "gcp":
-        return Caller("operator", services.operator_identities.check(_bearer(sent), function))
+        return Caller("operator", services.operator_identities.check(token, function))
     # every token is compared, whichever matches
-    found = [name for name, token in services.operator_tokens if _matches(_bearer(sent), [token])]
+    found = [name for name, right in services.operator_tokens if _matches(token, [right])]
     if not found:
         raise Unauthenticated("send an operator's token as a bearer", "Authorization")
     return Caller("operator", found[0])

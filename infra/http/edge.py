@@ -285,9 +285,21 @@ def _from_form(route: Route, raw: bytes) -> Any:
     lists = {field.name for field in msgspec.structs.fields(_struct(route.body)) if get_origin(field.type) is list}
     flat = {name: several if name in lists or len(several) > 1 else several[0] for name, several in values.items()}
     try:
-        return msgspec.convert(flat, route.body, strict=False)
+        return msgspec.convert(_nested(flat), route.body, strict=False)
     except msgspec.ValidationError as error:
         raise _invalid(error, route.body) from None
+
+
+def _nested(flat: dict[str, Any]) -> dict[str, Any]:
+    """Fold `corrections.name` of a form into `{corrections: {name}}`, as JSON would send it."""
+    nested: dict[str, Any] = {}
+    for name, value in flat.items():
+        outer, dot, inner = name.partition(".")
+        if dot and isinstance(nested.setdefault(outer, {}), dict):
+            nested[outer][inner] = value
+        else:
+            nested[name] = value
+    return nested
 
 
 def _struct(body: Any) -> type[msgspec.Struct]:

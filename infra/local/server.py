@@ -37,6 +37,7 @@ VENDORS_KEYS = {
     "SENDGRID_API_KEY": "sendgrid-api-key",
     "STRIPE_API_KEY": "stripe-api-key",
     "META_ACCESS_TOKEN": "meta-api-key",
+    "STRIPE_WEBHOOK_SECRETS": "stripe-webhook-secret",
 }
 
 

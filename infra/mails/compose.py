@@ -31,10 +31,10 @@ class Mail:
 def compose(template: str, locale: str, words: Mapping[str, Any]) -> Mail:
     """Render a mail of the list in the person's language, in English where there is no whole translation.
 
-    A word that the mail needs and does not get is an error, never a blank. Every mail needs `company`, `policy_url`
-    and `contact`; each template names the rest in its first lines.
+    A word that the mail needs and does not get is an error, never a blank. Every mail needs `company`, `policy_url`,
+    `preferences_url` and `contact`; each template names the rest in its first lines.
     """
-    tongue = whole_language(template, locale, _templates())
+    tongue = language_of(template, locale)
     subject, text, html = (
         _environment().get_template(f"{template}/{name}").render(words, language=tongue or "en")
         for name in _names(tongue)
@@ -46,6 +46,11 @@ def compose(template: str, locale: str, words: Mapping[str, Any]) -> Mail:
 def _names(tongue: str) -> tuple[str, str, str]:
     tag = f".{tongue}" if tongue else ""
     return f"subject{tag}.txt", f"text{tag}.txt", f"mail{tag}.html"
+
+
+def language_of(template: str, locale: str) -> str:
+    """Return the language in which a mail is there for a locale; `""` for English."""
+    return whole_language(template, locale, _templates())
 
 
 def whole_language(template: str, locale: str, there: AbstractSet[str]) -> str:

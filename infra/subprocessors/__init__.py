@@ -39,12 +39,9 @@ def _sendgrid(container: Container) -> Connector:
 
 def _stripe(container: Container) -> Connector:
     from infra.subprocessors.stripe import StripeConnector
-    from infra.subprocessors.stripe_transport import StripeTransport
 
-    settings, ground = container.settings, container.company.retention_grounds.get("stripe")
-    key = settings.secret("STRIPE_API_KEY", "stripe-api-key")
-    transport = StripeTransport(key, settings.vendor_base("STRIPE_API_BASE"))
-    return StripeConnector(transport, container.store, container.vault, ground)
+    ground = container.company.retention_grounds.get("stripe")
+    return StripeConnector(container.stripe, container.store, container.vault, ground)
 
 
 def _google_analytics(container: Container) -> Connector:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from infra.subprocessors.google_cloud_platform_parts import BY_HAND, CORRECTED, LastCopies, parts, rectified
-from shared import own_records, website_erasure
+from shared import own_export, own_records, website_erasure
 from shared.annex import OURS
 from shared.failures import BadInput, Misconfigured, NeverRetry, TryAgain
 from shared.identity import Identifiers
@@ -22,13 +22,14 @@ from shared.ports import Ability, Corrections, Part, Person
 from shared.records import LedgerEntry, Subject
 from shared.store import Store, Stored, Update, persist
 from shared.vault import Vault
-from shared.website import WebsiteStore, holdings, readable
+from shared.website import WebsiteStore, holdings, read_files, readable
 from shared.website_accounts import SECRETS, NoAccounts, WebsiteAccounts
 from shared.website_data import WebsiteData, split_location
 from shared.website_erasure import WebsiteErasure
 
 CHECKED = date(2026, 11, 22)
 ASKED = "the website asks us before each use of the data, and is told no"
+TOO_MUCH = "files_left_out names files that were too much for one export; write to us, and we hand them over"
 UNSHOWN = "what the password is checked by: whoever gets hold of it could find the password"
 
 
@@ -77,6 +78,7 @@ class GoogleCloudPlatformConnector:
             sign_ins = self._sign_ins(person)
             # ours before the website's: the tombstone remembers how much was found there
             own_records.erase_pendings(self._store, self._vault, person.addresses)
+            own_records.erase_mails(self._store, self._vault, person.addresses)
             counted = website_erasure.counts(held, keeps) | ({"sign_ins": len(sign_ins)} if sign_ins else {})
             found = self._erase_own(person, counted, now)
             # nobody who cannot sign in any more writes anew what is removed next
@@ -119,7 +121,7 @@ class GoogleCloudPlatformConnector:
     def export(self, person: Person) -> dict[str, Any]:
         with _paths_refused():
             held = holdings(self._website, self._declared, person.known, person.addresses)
-            files = {f"gs://{bucket}/{path}": self._website.read_file(bucket, path) for bucket, path in held.files}
+            files, left_out = read_files(self._website, held.files)
             sign_ins = list(self._sign_ins(person).values())
         accounts = [_account(stored) for stored in self._subjects(person)]
         held_parts = {
@@ -127,9 +129,14 @@ class GoogleCloudPlatformConnector:
             "identifiers": [msgspec.to_builtins(known) for known in person.known] if accounts else [],
             "consents": [_consent(entry) for ref in person.refs for entry in own_records.evidence_of(self._store, ref)],
             "documents": held.documents,
-            "files": {place: readable(content) for place, content in files.items() if content is not None},
+            "files": {place: readable(content) for place, content in files.items()},
+            "files_left_out": left_out,
             "sign_ins": [{name: value for name, value in one.items() if name not in SECRETS} for one in sign_ins],
-            "gaps": [UNSHOWN] if any(name in one for one in sign_ins for name in SECRETS) else [],
+            **own_export.shown(self._store, self._vault, person),
+            "gaps": [
+                *([UNSHOWN] if any(name in one for one in sign_ins for name in SECRETS) else []),
+                *([TOO_MUCH] if left_out else []),
+            ],
         }
         return {name: part for name, part in held_parts.items() if part}
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from infra.subprocessors.meta_audiences import MetaAudiences, Removal, normalised
 from infra.subprocessors.meta_transport import MetaTransport
 from shared.failures import NeverRetry
-from shared.ports import Ability, Corrections, Part, Person
+from shared.ports import Ability, Corrections, Part, Person, Stops
 
 CHECKED = date(2026, 11, 22)
 TAKES_EFFECT = timedelta(hours=24)
@@ -57,6 +57,12 @@ class MetaConnector:
         if lifted:
             return [Part(outcome="no_store", name=PART, evidence={"reason": NOT_PUT_BACK})]
         return self._removed(person, person.addresses, now, {"out_of_reach": self.out_of_reach})
+
+    def silence(self, stops: Stops, now: datetime) -> Sequence[Part]:
+        """Take the address out of every customer list, whichever purpose was stopped: a list does not say which it serves."""
+        if not stops.everything and not stops.stopped:
+            return [Part(outcome="no_store", name=PART, evidence={"reason": NOT_PUT_BACK})]
+        return _parts(self._audiences.remove([stops.address]), 1, now, {})
 
     def purge(self, places: Sequence[str], now: datetime) -> Part:
         """Refuse: nothing is ever retained at Meta on our behalf."""

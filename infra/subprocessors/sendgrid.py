@@ -11,12 +11,14 @@ from datetime import date, datetime
 from http.client import OK
 from typing import Any
 
-from infra.subprocessors import sendgrid_corrections
+from infra.subprocessors import sendgrid_corrections, sendgrid_silence
 from infra.subprocessors.sendgrid_contacts import Contacts, is_own, shown
 from infra.subprocessors.sendgrid_lists import SuppressionLists
 from infra.subprocessors.sendgrid_transport import SendgridTransport
+from shared import quota
 from shared.failures import NeverRetry
-from shared.ports import Ability, Corrections, Part, Person
+from shared.ports import Ability, Corrections, Part, Person, Stops
+from shared.quota import Limit
 from shared.store import Store
 from shared.vault import Vault
 
@@ -25,6 +27,9 @@ __all__ = ["SendgridConnector", "SendgridTransport"]
 Json = dict[str, Any]
 CHECKED = date(2026, 11, 22)
 ERASE_SCOPE = "recipients.erasejob.create"
+ERASE_JOBS = "sendgrid_erase"
+LIMITS = (Limit(calls=100, seconds=60),)
+"""What SendGrid documents for its erase job, for the whole account."""
 KEPT = "opt-out entry, because the person objected"
 CHOSEN = "opt-out entry, because the person chose it"
 SHARED = "the address is still used by another account; SendGrid keeps data by address only"
@@ -42,6 +47,7 @@ class SendgridConnector:
 
     def __init__(self, transport: SendgridTransport, store: Store, vault: Vault) -> None:
         self._call = transport.call
+        self._store = store
         self._region = transport.region
         self._contacts = Contacts(transport.call)
         self._lists = SuppressionLists(transport.call, store, vault)
@@ -66,7 +72,11 @@ class SendgridConnector:
 
         The opt-out is made sure of first: run again after a crash, this must still know that the person objected.
         """
-        return _beside_shared(person, self._erase(person) if person.addresses else [])
+        if not person.addresses:
+            return _beside_shared(person, [])
+        # before anything is done: what was removed by then would be counted by nobody
+        quota.take(self._store, ERASE_JOBS, LIMITS, now)
+        return _beside_shared(person, self._erase(person))
 
     def export(self, person: Person) -> Json:
         """Return contacts and list entries; `gaps` says what SendGrid does not offer."""
@@ -158,6 +168,13 @@ class SendgridConnector:
             return _beside_shared(person, [])
         part = self._lift(person) if lifted else self._restrict(person, now)
         return _beside_shared(person, [part])
+
+    def silence(self, stops: Stops, now: datetime) -> Sequence[Part]:
+        """Put the address on the lists of what it does not want, and take it off those of ours that it wants again.
+
+        The global list keeps out all mail but service mail, so it is for a no to everything, or to the only mail there is.
+        """
+        return sendgrid_silence.silence(self._lists, stops, now, self._region)
 
     def _restrict(self, person: Person, now: datetime) -> Part:
         before = sum(self._lists.restrict(address, [person.request_id], now) for address in person.addresses)

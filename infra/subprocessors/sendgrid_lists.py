@@ -14,11 +14,14 @@ from typing import Any
 import msgspec
 
 from infra.subprocessors.sendgrid_transport import Answer, settled
+from shared.failures import NeverRetry
 from shared.records import VendorRestriction
-from shared.store import Create, Delete, Store, Stored, Update, persist
+from shared.store import Create, Delete, Put, Store, Stored, Update, persist
 from shared.vault import Vault
 
 Json = dict[str, Any]
+OBJECTION = "objection"
+"""What stands in place of a request's id where an objection put an address on a list."""
 OTHER_LISTS = ("bounces", "blocks", "spam_reports", "invalid_emails")
 
 
@@ -80,7 +83,7 @@ class SuppressionLists:
     def carry(self, old: str, new: str, now: datetime) -> bool:
         """Have the new address say no to what the old one said no to; tell whether there was anything."""
         groups, others = self.groups_left(old), self.others(old)
-        everywhere = "spam_reports" in others or (self.everywhere(old) and not self.restricted(old))
+        everywhere = "spam_reports" in others or (self.everywhere(old) and self._restriction(old) is None)
         if everywhere and (self.restricted(new) or not self.everywhere(new)):
             self.opt_out(new)
             self.release(new, keep=True)
@@ -106,16 +109,50 @@ class SuppressionLists:
     def _has_left(self, group: Json, address: str) -> bool:
         return group["id"] in {one["id"] for one in self.groups_left(address)}
 
+    # --- objection ---------------------------------------------------------------------------------------------------
+
+    def object(self, address: str, now: datetime) -> bool:
+        """Put the address on the global list for an objection; tell whether the person was there before, by their own."""
+        return self.restrict(address, [OBJECTION], now)
+
+    def unobject(self, address: str) -> bool:
+        """Take away what `object` put there; tell whether there was anything."""
+        return self.lift(address, OBJECTION)
+
+    def leave_group(self, group: int, address: str, now: datetime) -> None:
+        """Put the address on a group's list, remembering that it was us. Raises NeverRetry where there is no such group."""
+        if self._has_left({"id": group}, address):
+            return
+        if self._call("get", "asm", "groups", str(group)).status == NOT_FOUND:
+            raise NeverRetry("sendgrid_group_missing")
+        mark = VendorRestriction(since=now, requests=[OBJECTION])
+        self._store.commit([Put(self._group_mark(group, address), mark)])
+        self._leave({"id": group}, address)
+
+    def rejoin_group(self, group: int, address: str) -> bool:
+        """Take the address off a group's list where it was us who put it there; tell whether it was."""
+        mark = self._group_mark(group, address)
+        if self._store.get(VendorRestriction, mark) is None:
+            return False
+        self._call("delete", "asm", "groups", str(group), "suppressions", address)
+        settled(not self._has_left({"id": group}, address))
+        self._store.commit([Delete(VendorRestriction, mark)])
+        return True
+
+    def _group_mark(self, group: int, address: str) -> str:
+        return f"{self._mark(address)}:{group}"
+
     # --- restriction -------------------------------------------------------------------------------------------------
 
     def restricted(self, address: str) -> bool:
-        """Tell whether it was us who put the address on the global list."""
-        return self._restriction(address) is not None
+        """Tell whether it was us who put the address on the global list, for a request and for no wish of the person's."""
+        mark = self._restriction(address)
+        return mark is not None and OBJECTION not in mark.record.requests
 
     def restrict(self, address: str, requests: Sequence[str], now: datetime) -> bool:
         """Put the address on the global list, remembering that it was us; tell whether the person was there before."""
         everywhere = self.everywhere(address)
-        if everywhere and not self.restricted(address):
+        if everywhere and self._restriction(address) is None:
             return True
         # remembered first: after a crash in between, the entry must not pass for the person's own
         persist(lambda _: self._remember(address, requests, now))
@@ -138,8 +175,17 @@ class SuppressionLists:
         return True
 
     def release(self, address: str, *, keep: bool) -> None:
-        """Let nothing of the address be ours any more. `keep`: the entry stays, and counts as the person's own."""
-        if not self.restricted(address):
+        """Let nothing of the address be ours any more. `keep`: the entry stays, and counts as the person's own.
+
+        What an objection put there, with `keep`, stays ours to take away: a later yes must be able to.
+        """
+        mark = self._restriction(address)
+        if mark is None:
+            return
+        if keep and OBJECTION in mark.record.requests:
+            if mark.record.requests != [OBJECTION]:
+                only = msgspec.structs.replace(mark.record, requests=[OBJECTION])
+                self._store.commit([Update(mark, only)])
             return
         if not keep and self.everywhere(address):
             self._take_off_globally(address)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import http.client
 import logging
-from collections.abc import Callable, Collection, Mapping
+import socket
+from collections.abc import Callable, Collection, Mapping, Sequence
 from email.utils import mktime_tz, parseaddr, parsedate_tz
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
@@ -17,9 +18,13 @@ from python_http_client.exceptions import HTTPError
 from sendgrid import SendGridAPIClient
 
 from infra.subprocessors.opener import opener_to
-from shared.failures import Misconfigured, NeverRetry, TryAgain
+from shared.failures import InDoubt, Misconfigured, NeverRetry, TryAgain, Unacceptable
+from shared.ports import Recipient
 
 UNIX_TIME = 10**9
+UNTAKEN = frozenset({"sendgrid_429", "sendgrid_not_reached"})
+"""After these nothing was taken for certain; after any other passing trouble it may have been."""
+UNACCEPTABLE = frozenset({"sendgrid_400", "sendgrid_413"})
 """From here on a number of seconds is a moment: SendGrid documents its reset header both ways."""
 SETTLES_SECONDS = 60
 OFF = {"enable": False}
@@ -89,28 +94,73 @@ class SendgridTransport:
         return answer
 
     def send(
-        self, to: str, sender: str, subject: str, text: str, html: str, headers: Mapping[str, str], reference: str
+        self,
+        to: str | Sequence[str],
+        sender: str,
+        subject: str,
+        text: str,
+        html: str,
+        headers: Mapping[str, str],
+        reference: str,
+        more: Mapping[str, Any] | None = None,
     ) -> str:
         """Hand over one service mail; return SendGrid's message id. `sender`: an address, or `Name <address>`.
 
-        It reaches people who unsubscribed: mail about a right is not marketing. `reference` must be opaque, since
+        `more`: further fields of SendGrid's own, such as `reply_to`. It reaches people who unsubscribed: mail about a right is not marketing. `reference` must be opaque, since
         SendGrid keeps custom args for good. Raises TryAgain, NeverRetry.
         """
-        name, email = parseaddr(sender)
-        bodies = (("text/plain", text), ("text/html", html))
         mail = {
-            "personalizations": [{"to": [{"email": to}]}],
-            "from": {"email": email, "name": name} if name else {"email": email},
-            "subject": subject,
-            "content": [{"type": media, "value": value} for media, value in bodies if value],
+            **_service_mail(sender, subject, text, html),
+            "personalizations": [{"to": [{"email": one} for one in ([to] if isinstance(to, str) else to)]}],
             "headers": dict(headers),
             "custom_args": {"pledge": reference},
-            "mail_settings": {"bypass_list_management": {"enable": True}},
-            "tracking_settings": dict.fromkeys(("click_tracking", "open_tracking", "subscription_tracking"), OFF),
+            **(more or {}),
         }
         answer = self.call("post", "mail", "send", body=mail)
         answer.expect(http.client.ACCEPTED)
         return answer.headers.get("X-Message-Id") or ""
+
+    def send_all(
+        self, recipients: Sequence[Recipient], tag: str, sender: str, subject: str, text: str, html: str
+    ) -> str:
+        """Hand over one service mail for many; SendGrid puts each one's link in place of `tag`. Returns its message id.
+
+        Raises InDoubt, Unacceptable, TryAgain, NeverRetry, as `Postman.post_all` says.
+        """
+        personalizations = [
+            {
+                "to": [{"email": one.to}],
+                "substitutions": {tag: one.preferences_url},
+                "custom_args": {"pledge": one.reference},
+            }
+            for one in recipients
+        ]
+        # past unsubscribe lists, since law wants everybody told; not past the list of mailboxes that are not there
+        past = {f"bypass_{one}_management": {"enable": True} for one in ("spam", "unsubscribe")}
+        mail = _service_mail(sender, subject, text, html) | {
+            "personalizations": personalizations,
+            "mail_settings": past,
+        }
+        try:
+            answer = self.call("post", "mail", "send", body=mail)
+            answer.expect(http.client.ACCEPTED)
+        except TryAgain as trouble:
+            raise (trouble if trouble.code in UNTAKEN else InDoubt(trouble.code, trouble.after_seconds)) from None
+        except NeverRetry as refusal:
+            raise (Unacceptable(refusal.code) if refusal.code in UNACCEPTABLE else refusal) from None
+        return answer.headers.get("X-Message-Id") or ""
+
+
+def _service_mail(sender: str, subject: str, text: str, html: str) -> dict[str, Any]:
+    name, email = parseaddr(sender)
+    bodies = (("text/plain", text), ("text/html", html))
+    return {
+        "from": {"email": email, "name": name} if name else {"email": email},
+        "subject": subject,
+        "content": [{"type": media, "value": value} for media, value in bodies if value],
+        "mail_settings": {"bypass_list_management": {"enable": True}},
+        "tracking_settings": dict.fromkeys(("click_tracking", "open_tracking", "subscription_tracking"), OFF),
+    }
 
 
 class _Client(Client):  # type: ignore[misc]
@@ -148,6 +198,8 @@ def _outcome(call: Callable[[], Answer], answers: Collection[int]) -> Answer | T
         return _refusal(error.status_code, error.headers)
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
+        if isinstance(reason, ConnectionRefusedError | socket.gaierror):
+            return TryAgain("sendgrid_not_reached")
         return TryAgain("sendgrid_timeout" if isinstance(reason, TimeoutError) else "sendgrid_unreachable")
     except (ValueError, msgspec.DecodeError):
         return TryAgain("sendgrid_unreadable")

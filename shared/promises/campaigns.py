@@ -1,21 +1,24 @@
-"""§8: a published version is announced, once: its campaign is opened, and is what everybody will be told by.
+"""§8: a published version is announced, once: its campaign is opened, can be paused, and says how far it is.
 
-The publication asks for it in its own commit; the work says it on the topic; what hears it opens the campaign. Mailing is
-not part of this: a campaign that is `announced` has counted nobody and written to nobody.
+The publication asks for it in its own commit; the work says it on the topic; what hears it opens the campaign and asks for
+its sending, which is in `announcing`. What became of each mail is counted from the batches, never kept beside them.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Container, Iterable, Iterator, Sequence
+from typing import Any, Literal
 
 import msgspec
 
-from shared import ledger
-from shared.failures import Missing, NeverRetry, TryAgain
+from shared import batches, ledger, work
+from shared.failures import Missing, NeverRetry, Stale, TryAgain
+from shared.ledger import entry_id
 from shared.ports import Services
-from shared.promises import policy
-from shared.records import Campaign
-from shared.store import Conflict, Create
+from shared.promises import announcing, policy
+from shared.records import ALL_BATCHES, Batch, Campaign, LedgerEntry
+from shared.store import Change, Conflict, Create, Stored, Update, every, persist
+from shared.times import rfc3339
 from shared.work import Claim
 
 PREFIX = "campaign-"
@@ -59,7 +62,7 @@ def open_campaign(services: Services, said: Announcement) -> None:
     entry, head = ledger.append(services.vault, None, stream, now, "campaign.announced", facts)
     campaign = Campaign(version=published.version, state="announced", announced_at=now, head=head)
     try:
-        services.commit([Create(stream, campaign), entry])
+        services.commit([Create(stream, campaign), entry, work.item(announcing.START, stream, now)])
     except Conflict:
         if not _is_open(services, said.version):
             # contention and no campaign: acknowledged now, the message would be lost
@@ -67,16 +70,111 @@ def open_campaign(services: Services, said: Announcement) -> None:
 
 
 def shown(services: Services, id: str) -> dict[str, Any]:
-    """Return how far a campaign is: `{recipients, sent, delivered, bounced, failed, state}`. Raises Missing.
+    """Return how far a campaign is: `{recipients, sent, delivered, bounced, failed, state, …}`. Raises Missing.
 
-    `pending`: the version is published, and its campaign not open yet.
+    `recipients`: who was written to or is about to be; all of them once the state is `done`. `sent`: the mail service took
+    it. `failed`: it did not, or dropped it. `in_doubt`: a call was cut off, and its events are awaited. `pending`: the
+    version is published, and its campaign not open yet.
     """
+    stored = _stored(services, id)
+    if stored is None:
+        return _counts([]) | {"state": "pending"}
+    record = stored.record
+    counts = _counts([one.record for one in _batches(services, record.version)])
+    return counts | {"state": record.state, "version": record.version, "announced_at": rfc3339(record.announced_at)}
+
+
+def _stored(services: Services, id: str) -> Stored[Campaign] | None:
     version = id.removeprefix(PREFIX)
     if version == id or not policy.VERSION.fullmatch(version):
         raise Missing("there is no such campaign", "campaign_id")
     stored = services.store.get(Campaign, id)
     if stored is None:
         policy.read(services, version)
-    campaign = stored.record if stored else None
-    counts = {name: getattr(campaign, name, 0) for name in ("recipients", "sent", "delivered", "bounced", "failed")}
-    return counts | {"state": campaign.state if campaign else "pending"}
+    return stored
+
+
+def _batches(services: Services, version: str) -> Iterator[Stored[Batch]]:
+    begins = announcing.prefix(version)
+    return every(services.store, ALL_BATCHES, at_least=f"{begins}-", at_most=f"{begins}.")
+
+
+def _counts(found: Iterable[Batch]) -> dict[str, int]:
+    totals = dict.fromkeys(("recipients", "sent", "delivered", "bounced", "failed", "in_doubt"), 0)
+    for batch in found:
+        counted = batches.counted(batch)
+        taken = batch.n_recipients - counted["refused"]
+        totals["recipients"] += batch.n_recipients
+        totals["sent"] += taken if batch.state == "sent" else 0
+        totals["in_doubt"] += taken if batch.state == "sending" else 0
+        totals["delivered"] += counted["delivered"]
+        totals["bounced"] += counted["bounced"]
+        totals["failed"] += counted["refused"] + counted["dropped"]
+    return totals
+
+
+def pause(services: Services, id: str, by: str) -> dict[str, Any]:
+    """Stop before the next batch; what is on its way goes on. Pausing again changes nothing. Raises Missing, Stale."""
+    return _turn(services, id, by, {"announced", "sending"}, "paused")
+
+
+def resume(services: Services, id: str, by: str) -> dict[str, Any]:
+    """Go on where a pause stopped it. Resuming again changes nothing. Raises Missing, Stale."""
+    return _turn(services, id, by, {"paused"}, "sending")
+
+
+def _turn(
+    services: Services, id: str, by: str, before: Container[str], after: Literal["paused", "sending"]
+) -> dict[str, Any]:
+    def attempt(_look: bool) -> None:
+        stored = _stored(services, id)
+        if stored is None:
+            raise Stale("it is not open yet", "campaign_id")
+        if stored.record.state == after:
+            return
+        if stored.record.state not in before:
+            raise Stale(f"it is {stored.record.state}", "campaign_id")
+        services.commit(_turned(services, stored, by, after))
+
+    persist(attempt)
+    return shown(services, id)
+
+
+def _turned(services: Services, stored: Stored[Campaign], by: str, after: Literal["paused", "sending"]) -> list[Change]:
+    now, record = services.clock.now(), stored.record
+    kind = "campaign.paused" if after == "paused" else "campaign.resumed"
+    entry, head = ledger.append(services.vault, record.head, stored.id, now, kind, {"by": by})
+    if after == "paused":
+        return [Update(stored, msgspec.structs.replace(record, state="paused", head=head)), entry]
+    # paused before it was divided, it starts from the beginning
+    state: Literal["announced", "sending"] = "sending" if record.strands else "announced"
+    asked = announcing.resumed(services, stored) if record.strands else [work.item(announcing.START, stored.id, now)]
+    return [Update(stored, msgspec.structs.replace(record, state=state, head=head, waiting=[])), entry, *asked]
+
+
+def end(services: Services, claim: Claim) -> None:
+    """End a campaign once every batch of every strand was answered for (work `campaign.end`)."""
+    stored = services.store.get(Campaign, claim.work.ref)
+    if stored is None or stored.record.state == "done":
+        services.commit([claim.done()])
+        return
+    found = list(_batches(services, stored.record.version))
+    lasts = sum(one.record.last for one in found)
+    if stored.record.state == "sending" and lasts == stored.record.strands and _all_sent(found):
+        services.commit([*_ended(services, stored, found), claim.done()])
+    else:
+        # whoever settles what is missing asks again; a campaign that is paused is asked after it goes on
+        services.commit([claim.done()])
+
+
+def _all_sent(found: Iterable[Stored[Batch]]) -> bool:
+    return all(one.record.state == "sent" for one in found)
+
+
+def _ended(services: Services, stored: Stored[Campaign], found: Sequence[Stored[Batch]]) -> list[Change]:
+    now = services.clock.now()
+    counts = _counts([one.record for one in found])
+    heads = {one.id: last.record.mac for one in found if (last := services.store.get(LedgerEntry, entry_id(one.id, 1)))}
+    facts = {"recipients": counts["recipients"], "sent": counts["sent"], "refused": counts["failed"], "batches": heads}
+    entry, head = ledger.append(services.vault, stored.record.head, stored.id, now, "campaign.done", facts)
+    return [Update(stored, msgspec.structs.replace(stored.record, state="done", head=head, ended_at=now)), entry]

@@ -16,6 +16,7 @@ from shared.company import Purpose
 from shared.failures import BadInput, Stale
 from shared.identity import Identifiers
 from shared.ports import Services
+from shared.promises import objections
 from shared.promises.policy import Published
 from shared.records import (
     Alias,
@@ -23,9 +24,8 @@ from shared.records import (
     Link,
     Pending,
     Subject,
-    Suppression,
 )
-from shared.store import Change, Create, Delete, Stored, Update, persist
+from shared.store import Change, Create, Stored, Update, persist
 from shared.times import plus, rfc3339
 from shared.vault import new_id, token_hash
 
@@ -96,13 +96,8 @@ def _confirmation(services: Services, found: Waiting) -> list[Change]:
     after = msgspec.structs.replace(
         record, confirmed_at=now, sealed=None, head=head, expires_at=now + ANSWERED_AGAIN_FOR
     )
-    lifted: list[Change] = [_lift(services, email, name) for name in granted]
+    lifted = objections.resumed(services, email, list(granted))
     return [*changes, entry, Update(found.stored, after), *lifted, *_device_knows(services, record, granted)]
-
-
-def _lift(services: Services, email: str, purpose: str) -> Change:
-    # a confirmed opt-in lifts the suppression for that purpose (TRUTH §4)
-    return Delete(Suppression, identity.suppression(services.vault, email, purpose))
 
 
 def _mailbox(services: Services, email: str, granted: dict[str, Decision], now: datetime) -> tuple[str, list[Change]]:

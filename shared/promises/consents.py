@@ -19,7 +19,7 @@ from shared.company import SIGNALS, Purpose
 from shared.failures import BadInput, Stale, TryAgain
 from shared.identity import Identifiers
 from shared.ports import Services
-from shared.promises import notice
+from shared.promises import notice, objections
 from shared.promises.confirmations import CONFIRM_WITHIN, MAIL
 from shared.promises.policy import Published
 from shared.records import (
@@ -30,9 +30,8 @@ from shared.records import (
     Link,
     Pending,
     Subject,
-    Suppression,
 )
-from shared.store import Change, Create, Put, Stored, Update, persist
+from shared.store import Change, Create, Stored, Update, persist
 from shared.times import plus, rfc3339
 from shared.vault import canonical, new_id, new_token, token_hash
 
@@ -354,14 +353,8 @@ def _user_withdrawals(services: Services, taken: Capture, stored: Stored[Subject
 
 def _stops(services: Services, taken: Capture, email: str) -> list[Change]:
     """Saying no needs no proof and acts on the address at once, whoever else asks for it to be written to."""
-    return [
-        Put(
-            identity.suppression(services.vault, email, name),
-            Suppression(reason="withdrawn", since=taken.at),
-        )
-        for name in taken.email_purposes
-        if not taken.decisions[name]
-    ]
+    refused = [name for name in taken.email_purposes if not taken.decisions[name]]
+    return objections.stop(services, email, refused, "withdrawn", "consent") if refused else []
 
 
 def _by_mail(services: Services, taken: Capture, device: str | None, *, look: bool) -> list[Change]:

@@ -11,14 +11,13 @@ from typing import Any, cast
 
 import msgspec
 
-from shared import attention, identity, work
+from shared import attention, identity, meta_links, work
 from shared.annex import MAILER, OURS
 from shared.case import Case
 from shared.failures import NeverRetry, TryAgain
-from shared.identity import Identifiers
 from shared.outcomes import UNSETTLED, worst
 from shared.ports import Part, Services
-from shared.promises import people
+from shared.promises import exporting, people, restricting
 from shared.promises.erasure import CLOSE, STEP, SUPERSEDE, settle
 from shared.promises.people import CHANGED_ADDRESS_COOLING_OFF, Found
 from shared.records import RETAINED_OF_STEP, Retained, Step, Suppression
@@ -39,10 +38,17 @@ def begin(services: Services, claim: work.Claim) -> None:
         services.commit([claim.done()])
     elif _notice_is_waiting(case):
         services.commit([claim.again(case.now + timedelta(hours=1), "notice_first")])
+    elif exporting.awaited(case, found := _subjects(case)):
+        services.commit([claim.again(case.now + timedelta(hours=1), "copy_first")])
     else:
-        _plan(case)
+        exporting.discard(case, found)
+        _plan(case, found)
         case.also(claim.done())
         case.commit()
+
+
+def _subjects(case: Case) -> list[Found]:
+    return [one for ref in case.record.subjects if (one := people.by_ref(case.services, ref))]
 
 
 def _notice_is_waiting(case: Case) -> bool:
@@ -55,14 +61,14 @@ def _has_queued(case: Case) -> bool:
     return any(mailing.status == "queued" for mailing in case.record.mails.values())
 
 
-def _plan(case: Case) -> None:
+def _plan(case: Case, found: list[Found]) -> None:
     names = list(case.services.connected)
     if OURS not in names:
         # an empty plan would compute to "completed" without anything done
         raise NeverRetry("empty_plan")
-    found = [one for ref in case.record.subjects if (one := people.by_ref(case.services, ref))]
     own, shared = people.own_and_shared(case.services, found, case.envelope.addresses.get("a1"))
-    case.envelope.known = [one.known for one in found] + _proven_alone(case, found, own)
+    user_id, email = case.envelope.user_id, case.envelope.addresses.get("a1")
+    case.envelope.known = [one.known for one in found] + people.proven_alone(found, own, user_id, email)
     case.envelope.own_addresses, case.envelope.shared_addresses = own, shared
     case.set(
         status="in_progress",
@@ -74,19 +80,9 @@ def _plan(case: Case) -> None:
     case.note("begun", steps=names, subjects=len(found))
     case.work(STEP, subprocessor=OURS)
     case.work(SUPERSEDE)
+    case.also(*restricting.overtaking(case))
     promise_by = case.record.promise_by or case.now + PROMISED
     case.work(CLOSE, max(promise_by - CLOSING_BEFORE, case.now))
-
-
-def _proven_alone(case: Case, found: Sequence[Found], own: Sequence[str]) -> list[Identifiers]:
-    """Return what was proved but leads to no subject of ours: the website may hold data by it all the same."""
-    user_id, email = case.envelope.user_id, case.envelope.addresses.get("a1")
-    alone = []
-    if user_id and all(one.known.user_id != user_id for one in found):
-        alone.append(Identifiers(user_id=user_id))
-    if email in own and all(email not in one.known.addresses for one in found):
-        alone.append(Identifiers(addresses=[str(email)]))
-    return alone
 
 
 def step(services: Services, claim: work.Claim) -> work.Ran:
@@ -94,7 +90,7 @@ def step(services: Services, claim: work.Claim) -> work.Ran:
     case = Case.read(services, claim.work.ref)
     name = claim.work.args["subprocessor"]
     current = case.record.steps[name]
-    if current.outcome != "pending":
+    if current.outcome != "pending" or case.record.right != "erasure":
         services.commit([claim.done()])
         return "done"
     if name == MAILER and _mail_is_waiting(case):
@@ -110,7 +106,7 @@ def _mail_is_waiting(case: Case) -> bool:
 
 def _attempt(case: Case, name: str, claim: work.Claim) -> work.Ran:
     try:
-        said: Sequence[Part] | TryAgain | NeverRetry = case.services.connectors[name].erase(case.person(), case.now)
+        said: Sequence[Part] | TryAgain | NeverRetry = _erase(case, name)
     except (TryAgain, NeverRetry) as failure:
         said = failure
 
@@ -120,6 +116,13 @@ def _attempt(case: Case, name: str, claim: work.Claim) -> work.Ran:
         return _record(Case.read(case.services, case.id) if look else case, name, claim, said)
 
     return persist(record)
+
+
+def _erase(case: Case, name: str) -> Sequence[Part]:
+    if case.record.only == "meta" and name == OURS:
+        # what Meta asked for never reaches a whole account, whoever has this step run
+        return meta_links.erase(case)
+    return case.services.connectors[name].erase(case.person(), case.now)
 
 
 def _record(case: Case, name: str, claim: work.Claim, said: Sequence[Part] | TryAgain | NeverRetry) -> work.Ran:

@@ -24,6 +24,7 @@ BEGIN = "erasure.begin"
 STEP = "erasure.step"
 CLOSE = "erasure.close"
 SUPERSEDE = "erasure.supersede"
+OVERTAKEN = "ending.overtaken"
 
 
 def _together(case: Case, refs: Iterable[str]) -> list[Case]:
@@ -62,6 +63,8 @@ def start(case: Case, found: list[Found]) -> None:
     case.also(*people.restricted(found, case.id), *silenced.values())
     case.work(BEGIN, case.record.begins_at)
     recipients.ask(case, "restriction")
+    endings = [one.stored.record.ending for one in found if one.stored.record.ending]
+    case.also(*(work.item(OVERTAKEN, ending, case.now) for ending in endings))
 
 
 def withdraw(case: Case) -> None:
@@ -86,7 +89,7 @@ def close(case: Case) -> None:
     case.also(*people.unsilenced(case.services, case.record.suppressed, case.id))
     expires_at = plus(kept_from, case.services.company.evidence_kept_for)
     case.set(open=False, closed_at=case.now, expires_at=expires_at, suppressed=[])
-    if case.record.chosen_at is not None and case.record.begun_at is None:
+    if case.record.right == "erasure" and case.record.chosen_at is not None and case.record.begun_at is None:
         recipients.ask(case, "restriction_lifted")
     case.also(*(attention.settled(kind, case.id) for kind in ("deadline_near", "accounts_not_chosen", "unanswered")))
     case.also(*(attention.settled("step_late", case.id, name) for name in case.record.steps))
@@ -100,11 +103,7 @@ def settle(case: Case) -> None:
         if not UNSETTLED.intersection(others):
             _send_closing(case)
     _settle_status(case)
-    waiting = any(mailing.status == "queued" for mailing in case.record.mails.values())
-    unsettled = any(one.outcome in UNSETTLED for one in case.record.steps.values())
-    if not case.record.open and not waiting and not unsettled and case.has_envelope:
-        case.drop_envelope()
-        case.note("envelope.dropped")
+    case.let_go()
 
 
 def _settle_status(case: Case) -> None:
@@ -122,6 +121,7 @@ def _send_closing(case: Case) -> None:
     case.note("closing")
     # only where the private link went: a merely notified address opens nothing
     opened = {one.to for one in case.record.mails.values() if one.template == "request_verified"}
+    opened |= {key.label for key in case.record.keys.values() if key.opens == "view" and key.label}
     for label in sorted(opened & case.envelope.addresses.keys()):
         case.mail("request_closing", label)
     if MAILER in case.record.steps:

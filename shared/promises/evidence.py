@@ -42,6 +42,7 @@ def check(services: Services) -> dict[str, Any]:
         _check_requests(services.store, ledger.tails(services.vault, counted()))
         for campaign in every(services.store, ALL_CAMPAIGNS):
             _must_end(services.store, Campaign, campaign.id, campaign.id)
+            _must_have_batches(services.store, campaign.id)
         _must_end(services.store, InForce, policy.IN_FORCE, policy.STREAM)
         _check_checkpoints(services)
     except Broken as broken:
@@ -76,6 +77,16 @@ def _ends(store: Store, kind: type[Request | Campaign | InForce], id: str, strea
         return True
     entries = ledger.stream_of(store, stream)
     return bool(entries) and entries[-1].record.mac == stored.record.head.mac
+
+
+def _must_have_batches(store: Store, campaign: str) -> None:
+    """Hold the heads that a campaign's last entry lists against its batches' streams, of one entry each."""
+    entries = ledger.stream_of(store, campaign)
+    heads = entries[-1].record.facts.get("batches", {}) if entries else {}
+    for batch, mac in heads.items():
+        stored = store.get(LedgerEntry, ledger.entry_id(batch, 1))
+        if stored is None or stored.record.mac != mac:
+            raise Broken(batch)
 
 
 # --- checkpoints ------------------------------------------------------------------------------------------------------

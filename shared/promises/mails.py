@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from shared import words as said
 from shared.case import Case
-from shared.promises import statement
+from shared.promises import objections, statement
 
 COMMON = ("right", "received_at", "promise_by", "statutory_by", "begins_at")
+
+OWN: Mapping[str, Callable[[Case], dict[str, Any]]] = {objections.MAIL: objections.words}
+"""Words that a promise gives to a mail of its own."""
 
 
 def words(case: Case, template: str, label: str) -> dict[str, Any]:
@@ -25,8 +29,22 @@ def words(case: Case, template: str, label: str) -> dict[str, Any]:
         cancel = tokens.get(f"cancel:{label}")
         given["cancel_link"] = f"{page}/cancel?t={cancel}" if cancel else None
         given["choose"] = len(record.accounts) > 1 and record.chosen_at is None
-    if template in {"request_verified", "request_closing"}:
+    if template in {"ending_first", "ending_again"}:
+        given |= {"keep_link": f"{page}/keep?t={tokens[f'keep:{label}']}", "why": record.channel}
+    if template == "export_ready" and record.export is not None:
+        given |= {"link": f"{page}/export?key={tokens[f'export:{label}']}", "until": record.export.until}
+        given["missing"] = statement.missing(case)
+    if template in {"request_verified", "request_closing", "request_done", "export_ready"}:
         given["status_url"] = f"{page}?key={tokens['view']}"
+    if template == "request_done":
+        given |= statement.answers(case) | {"corrected": [said.field(one) for one in record.corrected if record.subjects]}
+        given["standing"] = said.STANDING
+    if template == "request_restriction_ends":
+        given["ends_at"] = record.ends_at
+    if template == "address_confirm":
+        key = next(key for key in record.keys.values() if key.opens == "address")
+        given |= {"link": f"{page}/confirm?t={tokens['address']}", "expires_at": key.expires_at}
+    given |= OWN[template](case) if template in OWN else {}
     if template == "request_closing":
         given |= statement.lines_for_mail(case)
         given["survives"] = [f"{one['what']}: {one['why']}" for one in statement.survives(case)]

@@ -1,41 +1,174 @@
 """§5.2, §6: whoever says no to marketing is not marketed to, at once; nobody needs to prove who they are to stop it.
 
-Stop broadly: a stop is kept for the address, however it is written, under a key of its own, whoever it belongs to.
+Stop broadly: a stop is kept for the address, however it is written, under a key of its own, whoever it belongs to. It outlives
+an erasure, and ends when that address says yes again and confirms it: for what it said yes to, and nothing else. An
+objection to what is no marketing stops that at once as well, until a person has decided.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
-from shared import identity, ledger
+import msgspec
+
+from shared import attention, identity, suppressions
+from shared.case import Case
+from shared.company import Company
+from shared.failures import BadInput, Stale
 from shared.ports import Services
-from shared.records import Suppression
-from shared.store import Change, Put
-from shared.vault import new_id
+from shared.promises import erasure, silencing
+from shared.promises.people import Found
+from shared.records import Decision, Suppression
+from shared.store import Change, Delete, Put, Update
 
-MARKETING = "marketing"
+MARKETING = suppressions.MARKETING
 Reason = Literal["objection", "withdrawn", "erasure"]
+OBJECTION = "objection"
+MAIL = "objection_stopped"
 
 
 def stop(services: Services, email: str, purposes: Sequence[str], reason: Reason, via: str) -> list[Change]:
-    """Return what stops these purposes for an address, with its evidence; nothing where all of it is stopped already.
+    """Return what stops these purposes for an address, its evidence, and the work that tells vendors; `[]` if all stand.
 
     `purposes`: names, or `marketing` for all direct marketing. `via`: one word for the way it came.
     """
     standing = stopped(services, email)
-    fresh = [one for one in purposes if one not in standing]
+    fresh = [one for one in purposes if one not in standing or standing[one].except_for]
     if not fresh:
         return []
-    now = services.clock.now()
-    ids = [identity.suppression(services.vault, email, purpose) for purpose in fresh]
-    facts = {"purposes": fresh, "via": via, "suppressions": ids}
-    entry, _ = ledger.append(services.vault, None, new_id(), now, reason, facts)
-    return [*(Put(one, Suppression(reason=reason, since=now)) for one in ids), entry]
+    stops = _stops(services, [email], fresh, Suppression(reason=reason, since=services.clock.now()))
+    facts = {"purposes": fresh, "via": via, "suppressions": [one.id for one in stops]}
+    return [*stops, *silencing.ask(services, [email], reason, facts)]
+
+
+def _stops(services: Services, emails: Iterable[str], purposes: Sequence[str], record: Suppression) -> list[Put]:
+    return [Put(identity.suppression(services.vault, one, name), record) for one in emails for name in purposes]
 
 
 def stopped(services: Services, email: str) -> dict[str, Suppression]:
-    """Return what is stopped for an address: a purpose's name or `marketing`, and its record."""
-    names = [MARKETING, *(one.name for one in services.company.purposes if one.is_marketing)]
-    found = {name: services.store.get(Suppression, identity.suppression(services.vault, email, name)) for name in names}
-    return {name: one.record for name, one in found.items() if one is not None}
+    """Return what was said no to for an address: a purpose's name or `marketing`, and its record. One round trip."""
+    return suppressions.chosen(services, email)
+
+
+def carried(services: Services, old: str, new: str) -> list[Change]:
+    """Return what has a person's new address say no to what their old one said no to; `[]` where that was nothing."""
+    said, standing = suppressions.chosen(services, old), suppressions.chosen(services, new)
+    fresh = {name: one for name, one in said.items() if name not in standing}
+    if not fresh:
+        return []
+    stops = [Put(identity.suppression(services.vault, new, name), one) for name, one in fresh.items()]
+    facts = {"purposes": list(fresh), "via": "address_changed", "suppressions": [one.id for one in stops]}
+    return [*stops, *silencing.ask(services, [new], "objection", facts)]
+
+
+def resumed(services: Services, email: str, purposes: Iterable[str]) -> list[Change]:
+    """Return what ends the stops of these purposes, now that the address confirmed a yes to them (TRUTH §4).
+
+    An objection to all marketing stands for the rest. What a running request stops stays as it is.
+    """
+    stored = suppressions.stored(services, email)
+    standing = {name: one for name, one in stored.items() if one.record.reason in suppressions.CHOSEN}
+    names = [name for name in purposes if name in standing]
+    changes: list[Change] = [Delete(Suppression, standing[name].id, standing[name].version) for name in names]
+    everything = standing.get(MARKETING)
+    if everything and (more := _excepted(services.company, everything.record, purposes)):
+        wider = msgspec.structs.replace(everything.record, except_for=[*everything.record.except_for, *more])
+        changes.append(Update(everything, wider))
+        names = list(dict.fromkeys([*names, *more]))
+    return [*changes, *silencing.ask(services, [email], "resumed", {"purposes": names})] if changes else []
+
+
+def _excepted(company: Company, record: Suppression, purposes: Iterable[str]) -> list[str]:
+    marketing = {one.name for one in company.purposes if one.is_marketing}
+    return [name for name in purposes if name in marketing and name not in record.except_for]
+
+
+# --- a request ---------------------------------------------------------------------------------------------------------
+
+
+def checked(company: Company, scope: str | None) -> str:
+    """Return what is objected to: `marketing`, or one of the company's purposes. Raises BadInput."""
+    names = [MARKETING, *(one.name for one in company.purposes)]
+    if (scope or MARKETING) not in names:
+        raise BadInput(f"one of {', '.join(names)}", "scope")
+    return scope or MARKETING
+
+
+def is_marketing(company: Company, scope: str) -> bool:
+    """Tell whether it is direct marketing, to which an objection needs no reason and no decision (Art. 21(2), 21(3))."""
+    purpose = company.purpose(scope)
+    return scope == MARKETING or (purpose is not None and purpose.is_marketing)
+
+
+def take(case: Case, emails: Sequence[str], scope: str | None, *, mailed: bool = True) -> None:
+    """Stop it in the commit that opens the request; nobody is looked up, so it is the same for everybody.
+
+    Marketing ends by itself, once vendors were told. What is no marketing waits, stopped, for a person to decide.
+    Raises BadInput for a scope that is none.
+    """
+    services, scope = case.services, checked(case.services.company, scope)
+    marketing = is_marketing(services.company, scope)
+    case.set(status="in_progress", scope=scope)
+    if mailed and "a1" in case.envelope.addresses:
+        case.mail(MAIL, "a1")
+    stop = Suppression(reason="objection", since=case.now, request=None if marketing else case.id)
+    stops = _stops(services, emails, [scope], stop)
+    case.note(OBJECTION, purposes=[scope], via=case.record.channel, suppressions=[one.id for one in stops])
+    case.also(*stops)
+    if marketing:
+        case.also(*silencing.ask(services, emails, "objection", {"request": case.id}, request=case.id))
+    else:
+        case.set(suppressed=[one.id for one in stops])
+        case.also(*attention.raised(OBJECTION, case.id, case.now, scope))
+
+
+def take_from(case: Case, account: Found | None, scope: str | None) -> None:
+    """Stop it for whoever is signed in: for each of the account's addresses, and for the account itself."""
+    addresses = account.known.addresses if account else []
+    if addresses:
+        case.envelope.addresses["a1"] = addresses[-1]
+    take(case, addresses, scope)
+    if account is not None:
+        _refuse(case, account)
+
+
+def _refuse(case: Case, found: Found) -> None:
+    """Have the account itself say no as well: it may have no address, or change it."""
+    company, scope = case.services.company, case.record.scope
+    names = [one.name for one in company.purposes if one.name == scope or (scope == MARKETING and one.is_marketing)]
+    refused = {name: Decision(granted=False, at=case.now, policy="", receipt=case.id) for name in names}
+    decided = msgspec.structs.replace(found.stored.record, decisions=found.stored.record.decisions | refused)
+    case.also(Update(found.stored, decided))
+
+
+def uphold(case: Case, by: str, reason: str) -> None:
+    """Have a person decide that it stands. Raises Stale when nothing is to be decided."""
+    _undecided(case)
+    kept = [one for key in case.record.suppressed if (one := case.services.store.get(Suppression, key))]
+    lasting = [msgspec.structs.replace(one.record, request=None) for one in kept]
+    case.also(*(Update(one, record) for one, record in zip(kept, lasting, strict=True)))
+    case.set(status="completed", suppressed=[])
+    case.note("upheld", private=reason, by=by)
+    case.also(attention.settled(OBJECTION, case.id))
+    erasure.close(case)
+
+
+def refuse_denial(case: Case) -> None:
+    """Refuse to deny what nobody may deny: an objection to direct marketing. Raises Stale."""
+    if case.record.right == "objection":
+        if is_marketing(case.services.company, case.record.scope or MARKETING):
+            raise Stale("an objection to direct marketing is never denied (GDPR Art. 21(3))")
+        case.also(attention.settled(OBJECTION, case.id))
+
+
+def _undecided(case: Case) -> None:
+    if not case.record.open or is_marketing(case.services.company, case.record.scope or MARKETING):
+        raise Stale("there is nothing to decide: it is stopped")
+
+
+def words(case: Case) -> dict[str, Any]:
+    """Return what the mail says was stopped: a title, or None for all marketing; and whether a person still decides."""
+    company, scope = case.services.company, case.record.scope or MARKETING
+    purpose = company.purpose(scope)
+    return {"title": purpose.title if purpose else None, "decided": is_marketing(company, scope)}

@@ -17,7 +17,18 @@ from shared.case import Case
 from shared.failures import BadInput, Missing, NotYet, Stale
 from shared.outcomes import ENDED, UNSETTLED
 from shared.ports import Services
-from shared.promises import erasing, erasure, people, requests, verification
+from shared.promises import (
+    erasing,
+    erasure,
+    exporting,
+    gathering,
+    notifying,
+    objections,
+    people,
+    requests,
+    restricting,
+    verification,
+)
 from shared.promises.statement import TITLE_NOT_CONNECTED, not_connected, view
 from shared.records import (
     ALL_ATTENTION,
@@ -34,6 +45,8 @@ from shared.times import plus, rfc3339, whole_second
 PAGE = 50
 LONGEST_ON_THE_WAY = timedelta(days=366)
 LONGEST_REASON = 4000
+OWN_CHANNELS = frozenset({"web", "server", "meta_callback", "subscription_ended", "account_closed"})
+"""Channels that the product notes by itself, and draws conclusions from."""
 
 
 class Entered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,6 +59,8 @@ class Entered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     user_id: str | None = None
     proof: str | None = None
     on_behalf_of: str | None = None
+    details: str | None = None
+    corrections: dict[str, str] | None = None
     locale: str | None = None
 
 
@@ -95,6 +110,7 @@ def shown(services: Services, request_id: str) -> dict[str, Any]:
         "channel": record.channel,
         "accounts": requests.accounts_of(case),
         "details": case.envelope.details,
+        "corrections": case.envelope.corrections,
         "mails": mails,
         "problems": problems,
         "warned": record.warned,
@@ -116,6 +132,10 @@ def enter(services: Services, said: Entered, by: str) -> dict[str, Any]:
     email = identity.address(said.email) if said.email is not None else None
     user_id = identity.user_id(said.user_id) if said.user_id is not None else None
     _channel(said.channel)
+    for field, words in (("proof", said.proof), ("on_behalf_of", said.on_behalf_of)):
+        if words is not None and not 1 <= len(words.strip()) <= LONGEST_REASON:
+            # an empty word would verify a request with nothing to show for it
+            raise BadInput(f"1 to {LONGEST_REASON} characters", field)
 
     def attempt(_look: bool) -> dict[str, Any]:
         case = _entered(services, said, email, user_id, by)
@@ -129,12 +149,16 @@ def _entered(services: Services, said: Entered, email: str | None, user_id: str 
     received_at = whole_second(said.received_at)
     case = requests.new_case(services, said.right, said.channel, identity.locale(said.locale), received_at)
     case.note("entered", private=said.on_behalf_of, by=by)
+    # without corrections it is what a person does by hand
+    case.envelope.corrections = requests.corrections_of(said.right, said.corrections, said.details or said.channel)
     if email is not None:
-        requests.take_address(case, email, None)
+        requests.take_address(case, email, said.details)
     else:
-        case.envelope.user_id = user_id
+        case.envelope.user_id, case.envelope.details = user_id, said.details
         case.set(lookup=services.vault.keyed(f"evidence:{case.now.year}", user_id or ""))
-    if said.proof:
+        if said.right == "objection":
+            objections.take_from(case, people.by_user(services, user_id or ""), None)
+    if said.proof and said.right != "objection":
         _verified_by(case, by, said.proof)
     return case
 
@@ -142,6 +166,8 @@ def _entered(services: Services, said: Entered, email: str | None, user_id: str 
 def _channel(raw: str) -> str:
     if not 1 <= len(raw) <= 40 or not raw.replace("_", "").replace("-", "").isalnum():
         raise BadInput("one word such as phone, post or in_person", "channel")
+    if raw in OWN_CHANNELS:
+        raise BadInput("this one names what came without a person; say how this request came", "channel")
     return raw
 
 
@@ -167,7 +193,9 @@ def verify(said: Verification, by: str) -> Callable[[Case], None]:
     """Verify by proof an operator has seen; then, where several accounts were found, say which are meant."""
 
     def decide(case: Case) -> None:
-        if case.record.status == "unverified":
+        if case.record.right == "objection":
+            objections.uphold(case, by, _reason(said))
+        elif case.record.status == "unverified":
             if said.accounts:
                 raise Stale("the accounts are found by verifying; look at them, then choose", "accounts")
             reason = _reason(said)
@@ -206,8 +234,13 @@ def deny(said: Act, by: str) -> Callable[[Case], None]:
     """Refuse, with reasons, and with where to complain (Art. 12(4))."""
 
     def decide(case: Case) -> None:
-        if case.record.status in ENDED or case.record.begun_at is not None:
+        if case.record.right == "restriction" and case.record.chosen_at is not None:
+            restricting.end(case, by, _reason(said))
+            return
+        if case.record.status in ENDED or case.record.begun_at is not None or case.record.corrected:
             raise Stale("this request has begun or ended")
+        objections.refuse_denial(case)
+        notifying.drop_steps(case)
         case.set(status="denied")
         case.note("denied", private=_reason(said), by=by)
         case.envelope.reason = said.reason
@@ -260,7 +293,11 @@ def retry(name: str, said: Resolution, by: str) -> Callable[[Case], None]:
 
     def decide(case: Case) -> None:
         _failed_step(case, name)
-        erasing.retry(case, name, by, _reason(said))
+        if case.record.right in notifying.RIGHTS:
+            notifying.retry(case, name, by, _reason(said))
+            return
+        course = gathering if case.record.right in exporting.RIGHTS else erasing
+        course.retry(case, name, by, _reason(said))
 
     return decide
 
@@ -270,6 +307,9 @@ def resolve(name: str, said: Resolution, by: str) -> Callable[[Case], None]:
 
     def decide(case: Case) -> None:
         _failed_step(case, name)
+        if case.record.right in notifying.RIGHTS:
+            notifying.resolve(case, name, by, _reason(said), said.evidence)
+            return
         if name == OURS:
             raise Stale("our own data is gone when it was read back; mend the cause and try again")
         erasing.resolve(case, name, by, _reason(said), said.evidence)
@@ -283,7 +323,7 @@ def _failed_step(case: Case, name: str) -> None:
         raise Missing("this request has no such step", "subprocessor")
     if step.outcome not in UNSETTLED:
         raise Stale(f"this step is settled: {step.outcome}")
-    if name == MAILER and case.record.closing_at is None:
+    if name == MAILER and case.record.closing_at is None and case.record.right not in notifying.RIGHTS:
         raise Stale("the mail service is told last, after the closing mail")
 
 

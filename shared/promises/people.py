@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 import msgspec
 
-from shared import identity
+from shared import identity, suppressions
 from shared.identity import Identifiers
 from shared.ports import Services
 from shared.records import Alias, Link, Subject, Suppression
@@ -83,6 +83,18 @@ def own_and_shared(services: Services, found: list[Found], asked: str | None) ->
     return own, shared
 
 
+def proven_alone(
+    found: Sequence[Found], own: Sequence[str], user_id: str | None, email: str | None
+) -> list[Identifiers]:
+    """Return what was proved but leads to no subject of ours: the website may hold data by it all the same."""
+    alone = []
+    if user_id and all(one.known.user_id != user_id for one in found):
+        alone.append(Identifiers(user_id=user_id))
+    if email in own and all(email not in one.known.addresses for one in found):
+        alone.append(Identifiers(addresses=[str(email)]))
+    return alone
+
+
 def notice_addresses(services: Services, found: list[Found], clock: Clock) -> list[str]:
     """Return every address of these subjects that must hear of a verified request."""
     now = clock.now()
@@ -143,17 +155,16 @@ def unsilenced(services: Services, ids: list[str], request_id: str) -> list[Chan
 
 
 def objected(services: Services, addresses: list[str]) -> bool:
-    """Tell whether the holder of any of these addresses objected to marketing."""
-    ids = [identity.suppression(services.vault, email, "marketing") for email in addresses]
-    found = [services.store.get(Suppression, one) for one in ids]
-    return any(one is not None and one.record.reason == "objection" for one in found)
+    """Tell whether the holder of any of these addresses objected to all marketing, and said yes to no mail since."""
+    by_mail = {purpose.name for purpose in services.company.purposes if purpose.channel == "email"}
+    found = [suppressions.chosen(services, email).get(suppressions.MARKETING) for email in addresses]
+    return any(one is not None and one.reason == "objection" and not by_mail & {*one.except_for} for one in found)
 
 
 def opted_out(services: Services, addresses: list[str]) -> bool:
-    """Tell whether the holder of any of these addresses said no to a purpose of mail; that outlives an erasure."""
-    purposes = [purpose.name for purpose in services.company.purposes if purpose.channel == "email"]
-    ids = [identity.suppression(services.vault, email, name) for email in addresses for name in purposes]
-    return any(services.store.get(Suppression, one) for one in ids)
+    """Tell whether the holder of any of these addresses said no to something else; that outlives an erasure too."""
+    said = [suppressions.chosen(services, email) for email in addresses]
+    return any(name != suppressions.MARKETING or one.except_for for stops in said for name, one in stops.items())
 
 
 def still_current(services: Services, found: list[Found], email: str) -> bool:

@@ -5,7 +5,6 @@ What a person was shown can be proved later because a version, once published, n
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -13,24 +12,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, Literal
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from shared import ledger, work
-from shared.annex import Subprocessor
+from shared.catalogue import catalogue
 from shared.company import Company, Purpose
 from shared.failures import BadInput, Missing, Stale
 from shared.ports import Services
-from shared.records import InForce, Policy
+from shared.records import Findings, InForce, Policy
 from shared.store import Change, Conflict, Create, Stored, Update
 from shared.times import rfc3339, whole_second
 from shared.vault import canonical
 
+if TYPE_CHECKING:
+    from shared.promises.findings import Finding
+
 IN_FORCE = "policy"
 VERSION = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 STREAM = "policy"
-RESERVED = frozenset({"notice", "subprocessors"})
+RESERVED = frozenset({"notice", "subprocessors", "changes"})
 ANNOUNCE = "policy.announce"
 LONGEST_TEXT = 400_000
 """UTF-8 bytes: a record ends at a million, and the catalogue stands beside the text."""
@@ -91,36 +93,52 @@ def title_of(text: str) -> str:
     return first.lstrip("# ").strip()[:200]
 
 
-def catalogue(company: Company, annex: Sequence[Subprocessor]) -> dict[str, Any]:
-    """Return what a version promises beside its text: purposes, recipients, controller. JSON-able."""
-    described = {
-        "controller": {"name": company.name, "address": company.address, "contact": company.contact},
-        "authority": company.authority,
-        "minimum_age": company.minimum_age,
-        "purposes": company.purposes,
-        "annex": list(annex),
-    }
-    return msgspec.json.decode(msgspec.json.encode(described), type=dict[str, Any])
+class Prepared(NamedTuple):
+    """A version as publishing it now would write it, what it follows, and what was found in it."""
+
+    version: str
+    policy: Policy
+    findings: list[Finding]
+    pointer: Stored[InForce] | None
+    earlier: Published | None
 
 
 def publish(services: Services, draft: Draft, by: str) -> Published:
-    """Publish a version: record, pointer, evidence and the work that announces it in one commit.
+    """Publish a version: record, findings, pointer, evidence and the work that announces it in one commit.
 
-    Raises BadInput (by the draft's field), Stale (version taken, or another published meanwhile).
+    Raises BadInput (by the draft's field), Stale (version taken, nothing changed, or another published meanwhile).
     """
     now = services.clock.now()
+    prepared = prepare(services, draft, by, now)
+    try:
+        services.commit(_publication(services, prepared, now))
+    except Conflict:
+        raise Stale("this version exists, or another was published meanwhile", "version") from None
+    return Published(prepared.version, prepared.policy)
+
+
+def prepare(services: Services, draft: Draft, by: str, now: datetime) -> Prepared:
+    """Return what publishing would write; writes nothing. Raises as `publish` does."""
     pointer = services.store.get(InForce, IN_FORCE)
     history = pointer.record.history if pointer else []
     version = draft.version or _dated(now, history)
     if not VERSION.fullmatch(version) or version in RESERVED:
         raise BadInput("1 to 64 of A-Z a-z 0-9 . _ -, without '..'", "version")
-    earlier = read(services, pointer.record.version).policy if pointer else None
-    policy = _record(services, draft, by, now, [*history, version], earlier)
-    try:
-        services.commit(_publication(services, version, policy, pointer, now))
-    except Conflict:
-        raise Stale("this version exists, or another was published meanwhile", "version") from None
-    return Published(version, policy)
+    if version in history:
+        raise Stale("this version exists, and a version never changes", "version")
+    earlier = read(services, pointer.record.version) if pointer else None
+    policy = _record(services, draft, by, now, [*history, version], earlier.policy if earlier else None)
+    if earlier and (policy.hash, policy.catalogue_hash) == (earlier.policy.hash, earlier.policy.catalogue_hash):
+        raise Stale("this is the text in force, and neither purposes nor recipients changed", "text")
+    return Prepared(version, policy, _findings(services, policy, now), pointer, earlier)
+
+
+def _findings(services: Services, policy: Policy, now: datetime) -> list[Finding]:
+    # only who publishes pays for loading the rules
+    from shared.promises.findings import Notice, facts_of, findings
+
+    notice = Notice(now, policy.effective_at, policy.material, is_first=len(policy.history) == 1)
+    return findings(policy.text, facts_of(services), notice)
 
 
 def _record(
@@ -179,9 +197,10 @@ def _dated(now: datetime, history: Sequence[str]) -> str:
     return next(name for name in (day, *(f"{day}.{n}" for n in range(2, 1000))) if name not in history)
 
 
-def _publication(
-    services: Services, version: str, policy: Policy, pointer: Stored[InForce] | None, now: datetime
-) -> list[Change]:
+def _publication(services: Services, prepared: Prepared, now: datetime) -> list[Change]:
+    from shared.promises.findings import summary
+
+    version, policy, found, pointer, _ = prepared
     facts = {
         "version": version,
         "hash": policy.hash,
@@ -190,12 +209,14 @@ def _publication(
         "changes": policy.changes,
         "by": policy.published_by,
         "effective_at": rfc3339(policy.effective_at),
+        "findings": summary(found),
     }
     head = pointer.record.head if pointer else None
     entry, head = ledger.append(services.vault, head, STREAM, now, "policy.published", facts)
     after = InForce(version=version, head=head, history=policy.history)
     move: Change = Update(pointer, after) if pointer else Create(IN_FORCE, after)
-    return [Create(version, policy), move, entry, work.item(ANNOUNCE, version, now)]
+    kept = Findings(at=now, found=[msgspec.to_builtins(one) for one in found])
+    return [Create(version, policy), Create(version, kept), move, entry, work.item(ANNOUNCE, version, now)]
 
 
 def read(services: Services, version: str) -> Published:
@@ -216,22 +237,3 @@ def effective(services: Services, current: Published, now: datetime) -> tuple[Pu
         if older.policy.effective_at <= now:
             return older, current
     return current, None
-
-
-class Piece(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A run of a diff: words as they were and as they are."""
-
-    op: Literal["equal", "insert", "delete", "replace"]
-    old: str = ""
-    new: str = ""
-
-
-def difference(old: str, new: str) -> list[Piece]:
-    """Compare two texts word by word, keeping the line breaks."""
-    before, after = _words(old), _words(new)
-    matcher = difflib.SequenceMatcher(a=before, b=after, autojunk=False)
-    return [Piece(op=op, old="".join(before[a:b]), new="".join(after[c:d])) for op, a, b, c, d in matcher.get_opcodes()]
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"\S+|\n|[^\S\n]+", text)

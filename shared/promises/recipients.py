@@ -62,6 +62,7 @@ def _tell(case: Case, name: str, what: What) -> None:
     said = Told(subprocessor=name, what=what, at=case.now, outcome=outcome)  # type: ignore[arg-type]
     case.set(told=[*case.record.told, said])
     case.note("recipient.told", subprocessor=name, what=what, outcome=outcome)
+    case.let_go()
     case.commit()
 
 

@@ -6,23 +6,23 @@ address is known. Proof of the mailbox mints a new key for whoever holds it; the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from shared import attention, identity, throttle, work
+from shared import attention, identity, references, throttle, work
 from shared.case import NO_HEAD, Case
-from shared.failures import BadInput, Missing, NeverRetry, NotYet, Stale
+from shared.failures import BadInput, Missing, NeverRetry, NotYet, Stale, TooMany
 from shared.ports import Services
-from shared.promises import erasure, mails, people, verification
+from shared.promises import erasure, fetching, mails, objections, people, rectifying, verification
 from shared.records import Key, Mailing, Request, Right
 from shared.store import persist
 from shared.times import statutory_month
 from shared.vault import new_id, token_hash
 
-READY: frozenset[str] = frozenset(verification.COURSES)
+READY: frozenset[str] = frozenset({*verification.COURSES, "objection"})
 SIGN_IN_IS_RECENT = timedelta(hours=1)
 CLOCKS_DIFFER_BY = timedelta(minutes=5)
 LONGEST_DETAILS = 4000
@@ -60,20 +60,31 @@ def open_request(services: Services, asked: Asked, *, server: bool) -> dict[str,
     if asked.user_id is not None or asked.verified:
         return _open_verified(services, asked, server=server)
     email = identity.address(asked.email or "")
-    locale = identity.locale(asked.locale)
+    locale, corrections = identity.locale(asked.locale), corrections_of(asked.right, asked.corrections, asked.details)
 
     def attempt(look: bool) -> dict[str, Any]:
         case = new_case(services, asked.right, "server" if server else "web", locale, services.clock.now())
-        take_address(case, email, asked.details)
+        mailed = server or _takes_place(case, email, look=look)
+        take_address(case, email, asked.details, asked.scope, mailed=mailed)
+        case.envelope.corrections = corrections
         waiting = case.key("waiting")
-        if not server:
-            case.also(throttle.place(services, email, case.now, look=look))
         case.commit()
         url = f"{services.base_url}/requests/{case.id}?key={waiting}"
         answer = {"request_id": case.id, "status": case.record.status}
         return answer if server else answer | {"status_url": url}
 
     return persist(attempt)
+
+
+def _takes_place(case: Case, email: str, *, look: bool) -> bool:
+    """Take one of the address's places for this hour. A no is never one too many: it is taken, only no mail tells of it."""
+    try:
+        case.also(throttle.place(case.services, email, case.now, look=look))
+    except TooMany:
+        if case.record.right != "objection":
+            raise
+        return False
+    return True
 
 
 def _check(asked: Asked) -> None:
@@ -83,6 +94,15 @@ def _check(asked: Asked) -> None:
         raise BadInput(f"at most {LONGEST_DETAILS} characters", "details")
     if asked.email is None and asked.user_id is None:
         raise BadInput("an e-mail address is needed", "email")
+
+
+def corrections_of(right: Right, corrections: Mapping[str, str] | None, details: str | None) -> dict[str, str]:
+    """Return what a rectification is to put right, checked; no other right has corrections. Raises BadInput."""
+    if right == "rectification":
+        return rectifying.checked(corrections, details)
+    if corrections:
+        raise BadInput("only a rectification has corrections", "corrections")
+    return {}
 
 
 def new_case(services: Services, right: Right, channel: str, locale: str, received_at: datetime) -> Case:
@@ -104,11 +124,14 @@ def new_case(services: Services, right: Right, channel: str, locale: str, receiv
     return case
 
 
-def take_address(case: Case, email: str, details: str | None) -> None:
-    """Keep the address that asked, sealed, and have its mailbox asked to confirm."""
+def take_address(case: Case, email: str, details: str | None, scope: str | None = None, *, mailed: bool = True) -> None:
+    """Keep the address that asked, sealed, and have its mailbox asked to confirm. An objection acts without that."""
     case.envelope.addresses["a1"] = email
     case.envelope.details = details
     case.set(lookup=case.services.vault.keyed(f"evidence:{case.now.year}", email))
+    if case.record.right == "objection":
+        objections.take(case, [email], scope, mailed=mailed)
+        return
     # one that arrived by post weeks ago still gets its week to confirm
     until = max(case.record.statutory_by - ANSWERED_BEFORE, case.now + SHORTEST_TO_CONFIRM)
     case.key("confirm", use="confirm", until=until)
@@ -118,6 +141,7 @@ def take_address(case: Case, email: str, details: str | None) -> None:
 def _open_verified(services: Services, asked: Asked, *, server: bool) -> dict[str, Any]:
     user_id = _signed_in(services, asked, server=server)
     email = identity.address(asked.email) if asked.email else None
+    corrections = corrections_of(asked.right, asked.corrections, asked.details)
 
     def attempt(_look: bool) -> dict[str, Any]:
         found = people.by_user(services, user_id)
@@ -127,7 +151,11 @@ def _open_verified(services: Services, asked: Asked, *, server: bool) -> dict[st
         case = new_case(services, asked.right, "server", locale, services.clock.now())
         case.set(lookup=services.vault.keyed(f"evidence:{case.now.year}", user_id))
         case.envelope.details, case.envelope.user_id = asked.details, user_id
-        verification.verify(case, [found] if found else [], proof="signed in at the website")
+        case.envelope.corrections = corrections
+        if asked.right == "objection":
+            objections.take_from(case, found, asked.scope)
+        else:
+            verification.verify(case, [found] if found else [], proof="signed in at the website")
         case.commit()
         return {"request_id": case.id, "status": case.record.status}
 
@@ -152,14 +180,14 @@ def _signed_in(services: Services, asked: Asked, *, server: bool) -> str:
 # --- what a token opens ----------------------------------------------------------------------------------------------
 
 
-def with_token(services: Services, request_id: str, token: str | None, opens: str) -> tuple[Case, Key]:
+def with_token(services: Services, request_id: str, token: str | None, *opens: str) -> tuple[Case, Key]:
     """Open a request by a mailed token. Raises BadInput: unknown, of another request or for another act."""
     try:
         case = Case.read(services, request_id)
     except Missing:
         raise BadInput("this link was not made here", "t") from None
     key = case.record.keys.get(token_hash(token or ""))
-    if key is None or key.opens != opens:
+    if key is None or key.opens not in opens:
         raise BadInput("this link was not made here", "t")
     return case, key
 
@@ -177,11 +205,16 @@ def with_key(services: Services, request_id: str, token: str | None, *, waiting:
 def confirm(services: Services, request_id: str, token: str | None) -> dict[str, Any]:
     """Verify a request by the mailed token, once; return the private link to whoever posted it.
 
+    A token mailed to a corrected address confirms that address, and opens nothing.
     Raises BadInput (unknown token), Stale (used, expired, or the request is closed).
     """
 
     def attempt(_look: bool) -> dict[str, Any]:
-        case, key = with_token(services, request_id, token, "confirm")
+        case, key = with_token(services, request_id, token, "confirm", "address")
+        if key.opens == "address":
+            rectifying.confirm_address(case, token or "", key)
+            case.commit()
+            return {"request_id": case.id, "status": case.record.status}
         refuse_confirm(case, key)
         resume(case)
         used = msgspec.structs.replace(key, used_at=case.now)
@@ -277,7 +310,7 @@ def cancel(open_case: Callable[[], Case]) -> Case:
 
 def refuse_cancel(case: Case) -> None:
     """Refuse once the first step has begun, or nothing is left to cancel."""
-    if case.record.status != "verified" or case.record.begun_at is not None:
+    if not verification.may_withdraw(case):
         raise Stale("the first step has begun; this can no longer be cancelled")
 
 
@@ -328,14 +361,22 @@ def send_mail(services: Services, claim: work.Claim) -> None:
     """Send one of a request's mails and record that the vendor took it (work `request.mail`)."""
     case = Case.read(services, claim.work.ref)
     mail_id = claim.work.args["mail"]
+    posted = _post(case, mail_id)
+    # a mail that was taken must not go twice because its request moved meanwhile
+    persist(lambda look: _keep(Case.read(services, case.id) if look else case, mail_id, posted, claim))
+
+
+def _keep(case: Case, mail_id: str, posted: str | NeverRetry | None, claim: work.Claim) -> None:
     mailing = case.record.mails[mail_id]
-    if mailing.status == "queued" and _is_needed(case, mailing):
-        _post(case, mail_id, claim)
+    if isinstance(posted, NeverRetry):
+        _refused(case, mail_id, posted.code, claim)
+    elif posted is not None:
+        _accepted(case, mail_id, posted, claim)
     else:
         if mailing.status == "queued":
             case.mailing(mail_id, status="dropped", problem="no_longer_needed")
         case.also(claim.done())
-    if mailing.template == "request_confirm" and case.record.status == "unverified" and claim.work.attempts == 1:
+    if mailing.template == "request_confirm" and case.record.status == "unverified" and not mailing.attempts:
         next_reminder(case, 1)
     erasure.settle(case)
     case.commit()
@@ -343,27 +384,41 @@ def send_mail(services: Services, claim: work.Claim) -> None:
 
 def _is_needed(case: Case, mailing: Mailing) -> bool:
     """A mail that waited out an outage may have been overtaken by what it speaks of."""
+    # these are quick: they may be done before the mail with the private link has gone
+    answered = {"completed"} if case.record.right in {"restriction", "rectification"} else set()
     needed_in = {
         "request_confirm": {"unverified"},
         "request_reminder": {"unverified"},
-        "request_verified": {"verified", "in_progress"},
-        "request_notice": {"verified", "in_progress"},
+        "request_verified": {"verified", "in_progress", *answered},
+        "request_notice": {"verified", "in_progress", *answered},
+        "address_confirm": {"verified"},
+        "ending_first": {"verified"},
+        "ending_again": {"verified"},
     }
     return case.has_envelope and case.record.status in needed_in.get(mailing.template, {case.record.status})
 
 
-def _post(case: Case, mail_id: str, claim: work.Claim) -> None:
-    mailing, attempts = case.record.mails[mail_id], claim.work.attempts
-    words = mails.words(case, mailing.template, mailing.to)
-    to = case.envelope.addresses[mailing.to]
+def _post(case: Case, mail_id: str) -> str | NeverRetry | None:
+    """Return the vendor's message id or its refusal; None where nothing is to be sent any more."""
+    mailing = case.record.mails[mail_id]
+    if mailing.status != "queued" or not _is_needed(case, mailing):
+        return None
+    words, to = mails.words(case, mailing.template, mailing.to), case.mailbox(mailing.to)
+    reference = references.of_mail(case.id, mail_id)
     try:
-        sent = case.services.postman.post(mailing.template, to, case.record.locale, words, claim.id)
+        return case.services.postman.post(mailing.template, to, case.record.locale, words, reference)
     except NeverRetry as failure:
-        _refused(case, mail_id, failure.code, claim)
-    else:
-        case.mailing(mail_id, status="sent", evidence=sent, problem=None, attempts=attempts)
-        case.note("mail.accepted", mail=mail_id, template=mailing.template, message=sent)
-        case.also(claim.done(), attention.settled("mail_failed", case.id, mail_id))
+        return failure
+
+
+def _accepted(case: Case, mail_id: str, message: str, claim: work.Claim) -> None:
+    mailing = case.record.mails[mail_id]
+    # the vendor's own event of it may have been quicker
+    told = {} if mailing.status != "queued" else {"status": "sent", "problem": None}
+    case.mailing(mail_id, evidence=message, attempts=claim.work.attempts, **told)
+    case.note("mail.accepted", mail=mail_id, template=mailing.template, message=message)
+    fetching.handed_over(case, mailing.template)
+    case.also(claim.done(), attention.settled("mail_failed", case.id, mail_id))
 
 
 def _refused(case: Case, mail_id: str, problem: str, claim: work.Claim) -> None:

@@ -12,7 +12,7 @@ from shared import words
 from shared.annex import MAILER
 from shared.case import Case
 from shared.outcomes import UNSETTLED, promise_met, status_of
-from shared.records import Request, Step
+from shared.records import Export, Request, Status, Step
 from shared.times import rfc3339, statutory_month
 
 TITLE_NOT_CONNECTED = "not connected: we sent it nothing"
@@ -29,14 +29,22 @@ def view(case: Case) -> dict[str, Any]:
         "statutory_by": rfc3339(record.statutory_by),
         "steps": [_step(name, step) for name, step in record.steps.items()],
     }
-    if record.verified_at and record.promise_by:
+    if record.verified_at:
         shape["verified_at"] = rfc3339(record.verified_at)
+    if record.verified_at and record.promise_by:
         shape["promise"] = _promise(record, case.now)
     if record.begins_at and record.begun_at is None and record.status == "verified":
         shape["begins_at"] = rfc3339(record.begins_at)
     for name in ("paused_at", "extended_at"):
         if (at := getattr(record, name)) is not None:
             shape[name.removesuffix("_at")] = rfc3339(at)
+    if record.ends_at is not None:
+        shape["ends_at"] = rfc3339(record.ends_at)
+    if record.right == "rectification" and record.steps:
+        # of somebody we hold no record of, recipients alone are told
+        shape["corrected"] = record.corrected if record.subjects else []
+    if record.export is not None:
+        shape["export"] = _export(record.export)
     shape["told"] = [
         {"subprocessor": one.subprocessor, "what": one.what, "at": rfc3339(one.at), "outcome": one.outcome}
         for one in record.told
@@ -50,11 +58,33 @@ def view_unproven(case: Case) -> dict[str, Any]:
     return {
         "request_id": case.id,
         "right": record.right,
-        "status": "unverified" if record.open else "unconfirmed",
+        "status": _status_unproven(record),
         "received_at": rfc3339(record.received_at),
         "statutory_by": rfc3339(statutory_month(record.received_at)),
         "steps": [],
     }
+
+
+def _export(export: Export) -> dict[str, Any]:
+    shape = {"ready_at": rfc3339(export.ready_at), "until": rfc3339(export.until), "bytes": export.n_bytes}
+    return shape | ({"fetched_at": rfc3339(export.fetched_at)} if export.fetched_at else {})
+
+
+def missing(case: Case) -> list[str]:
+    """Say, line by line, what an export lacks, and why."""
+    lines = []
+    for name, step in case.record.steps.items():
+        reasons = ["could not be read yet; we are on it"] if step.outcome == "failed" else words.reasons(step.evidence)
+        told = [] if step.outcome == "no_store" else reasons
+        lines += [f"{words.recipient(name)}: {reason}" for reason in told]
+    return lines
+
+
+def _status_unproven(record: Request) -> Status:
+    # an objection acts without proof, and its status says nothing of whether anybody is known
+    if record.right == "objection":
+        return record.status
+    return "unverified" if record.open else "unconfirmed"
 
 
 def _promise(record: Request, now: datetime) -> dict[str, Any]:
@@ -136,6 +166,10 @@ def survives(case: Case) -> list[dict[str, Any]]:
             "why": "to prove what was done (GDPR Art. 5(2), 17(3)(e))",
             "until": rfc3339(record.expires_at) if record.expires_at else None,
         },
+    ]
+    if record.right != "erasure":
+        return items
+    items += [
         {
             "what": "a sealed mark that the account was erased, until the longest restorable copy is gone",
             "why": "so that restoring a backup does not bring it back",
@@ -176,6 +210,17 @@ def lines_for_mail(case: Case) -> dict[str, list[str]]:
     for name, step in case.record.steps.items():
         kind = "open" if step.outcome in UNSETTLED else "kept" if step.outcome == "retained" else "done"
         sorted_lines[kind].append(f"{words.recipient(name)}: {_said(case, name, step)}")
+    return sorted_lines
+
+
+def answers(case: Case) -> dict[str, list[str]]:
+    """Sort what the recipients of a restriction or a correction said: who did it, and who could not, with each reason."""
+    sorted_lines: dict[str, list[str]] = {"done": [], "not_done": []}
+    for name, step in case.record.steps.items():
+        said = words.outcome(_step(name, step), case.record.right)
+        kind = "done" if step.outcome in {"verified", "accepted", "scheduled_by_vendor"} else "not_done"
+        reasons = "".join(f" ({one})" for one in words.reasons(step.evidence))
+        sorted_lines[kind].append(f"{words.recipient(name)}: {said}{reasons if kind == 'not_done' else ''}")
     return sorted_lines
 
 

@@ -11,6 +11,7 @@ from shared import identity
 from shared.failures import BadInput, TryAgain
 from shared.identity import Identifiers
 from shared.ports import Services
+from shared.promises import objections, people
 from shared.records import Alias, Link, Subject
 from shared.store import Change, Create, Stored, Update, persist
 from shared.vault import new_id
@@ -80,19 +81,25 @@ def _changes(
     )
     earlier = known.addresses[-1] if known.addresses else None
     _merge(known, said, email)
+    confirmed = email is not None and said.email_verified
+    if email and confirmed:
+        known.shared = _has_another_account(services, ref, email)
     sealed = services.vault.seal(place, known)
     changes: list[Change] = []
     if stored:
-        changes.append(Update(stored, msgspec.structs.replace(stored.record, sealed=sealed)))
+        unreachable_at = None if confirmed else stored.record.unreachable_at
+        after = msgspec.structs.replace(stored.record, sealed=sealed, unreachable_at=unreachable_at)
+        changes.append(Update(stored, after))
     else:
         account = Link(ref=ref, kind="account", source="server", confirmed_at=now)
         changes += [
             Create(ref, Subject(kind="account", created_at=now, sealed=sealed)),
             Create(user_alias, Alias(links=[account])),
         ]
-    if email and said.email_verified:
+    if email and confirmed:
         changes += _address_links(services, ref, email, earlier, now)
-    return changes
+    changes += _id_links(services, ref, "stripe", said.stripe_customer_ids, now)
+    return changes + _id_links(services, ref, "meta", said.meta_user_ids, now)
 
 
 def _merge(known: Identifiers, said: Linked, email: str | None) -> None:
@@ -108,12 +115,33 @@ def _merge(known: Identifiers, said: Linked, email: str | None) -> None:
         known.unconfirmed = email
 
 
+def _has_another_account(services: Services, ref: str, email: str) -> bool:
+    links = people.links_of(services, email)
+    return any(one.kind == "account" and one.ref != ref and one.replaced_at is None for one in links)
+
+
 def _address_links(services: Services, ref: str, email: str, earlier: str | None, now: datetime) -> list[Change]:
     replaces = earlier is not None and earlier != email
     changes = [_confirmed(services, ref, email, now, changed=replaces)]
     if replaces and earlier is not None:
         changes += _replaced(services, ref, earlier, now)
+        changes += objections.carried(services, earlier, email)
     return changes
+
+
+def _id_links(services: Services, ref: str, kind: str, ids: list[str], now: datetime) -> list[Change]:
+    """Link what a vendor's webhooks speak of. One customer of two accounts keeps both links: it counts for neither."""
+    found = [_id_link(services, ref, identity.alias(services.vault, kind, one), now) for one in dict.fromkeys(ids)]
+    return [change for change in found if change is not None]
+
+
+def _id_link(services: Services, ref: str, alias_id: str, now: datetime) -> Change | None:
+    alias = services.store.get(Alias, alias_id)
+    links = alias.record.links if alias else []
+    if any(one.ref == ref for one in links):
+        return None
+    after = Alias(links=[*links, Link(ref=ref, kind="account", source="server", confirmed_at=now)])
+    return Update(alias, after) if alias else Create(alias_id, after)
 
 
 def _confirmed(services: Services, ref: str, email: str, now: datetime, *, changed: bool) -> Change:

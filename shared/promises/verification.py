@@ -12,25 +12,35 @@ import msgspec
 
 from shared import identity
 from shared.case import Case
-from shared.promises import erasure, people
+from shared.promises import erasure, exporting, people, rectifying, restricting
 from shared.promises.people import Found
 from shared.records import Account, Right
 from shared.times import PROMISED
 
 
+def not_begun(case: Case) -> bool:
+    """Tell whether it was verified, and its first step was not taken."""
+    return case.record.status == "verified" and case.record.begun_at is None
+
+
 class Course(NamedTuple):
     """What one right does: `start` once the subjects are known, `withdraw` when it is cancelled.
 
-    `promised`: the 14 days of the policy run from verification.
+    `promised`: the 14 days of the policy run from verification. `may_withdraw`: whether it still can be cancelled.
     """
 
     start: Callable[[Case, list[Found]], None]
     withdraw: Callable[[Case], None]
     promised: bool = False
+    may_withdraw: Callable[[Case], bool] = not_begun
 
 
 COURSES: Mapping[Right, Course] = {
     "erasure": Course(erasure.start, erasure.withdraw, promised=True),
+    "restriction": Course(restricting.start, restricting.withdraw, may_withdraw=restricting.may_withdraw),
+    "rectification": Course(rectifying.start, rectifying.withdraw),
+    "access": Course(exporting.start, exporting.withdraw),
+    "portability": Course(exporting.start, exporting.withdraw),
 }
 
 
@@ -68,6 +78,12 @@ def choose(case: Case, numbers: Sequence[int]) -> None:
         mailbox = people.by_address(case.services, case.envelope.addresses["a1"])
         found += [one for one in mailbox if not one.is_account]
     _start(case, found)
+
+
+def may_withdraw(case: Case) -> bool:
+    """Tell whether the request can still be cancelled. An objection has no course: it acted when it was made."""
+    course = COURSES.get(case.record.right)
+    return course is not None and course.may_withdraw(case)
 
 
 def withdraw(case: Case) -> None:

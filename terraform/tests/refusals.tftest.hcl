@@ -21,13 +21,16 @@ run "addresses" {
     public_base_url   = "https://privacy.sample-rooms.example/" # a slash at the end
     website_origins   = ["https://sample-rooms.example/shop"]
     sendgrid_api_base = "https://api.sendgrid.example"
-    alert_email       = ""
-    operators         = []
-    ga_property       = "UA-1"
-    meta_ad_account   = "1000001"
+
+    sendgrid_webhook_public_keys = ["-----BEGIN PUBLIC KEY-----"]
+
+    alert_email     = ""
+    operators       = []
+    ga_property     = "UA-1"
+    meta_ad_account = "1000001"
   }
 
-  expect_failures = [var.public_base_url, var.website_origins, var.sendgrid_api_base, var.alert_email, var.operators, var.ga_property, var.meta_ad_account]
+  expect_failures = [var.public_base_url, var.website_origins, var.sendgrid_api_base, var.sendgrid_webhook_public_keys, var.alert_email, var.operators, var.ga_property, var.meta_ad_account]
 }
 
 run "times_and_names" {

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import cold_starts, loads_embedded, loads_firestore
+from tests.bench import cold_starts, guard, loads_embedded, loads_firestore, sendgrid_events, stripe_events
 from tests.bench.embedded import Embedded
 from tests.bench.emulators import Emulators
 from tests.bench.first_calls import CREATE
@@ -23,7 +23,16 @@ from tests.bench.table import Line, machine, results, say
 from tests.emulators.absence import Absent
 
 EMBEDDED, FIRESTORE = "embedded", "firestore"
-ROWS = {"P1": [EMBEDDED], "P2": [FIRESTORE], "P4": [EMBEDDED], "P5": [EMBEDDED, FIRESTORE], "P6": [EMBEDDED, FIRESTORE]}
+ROWS = {
+    "P1": [EMBEDDED],
+    "P2": [FIRESTORE],
+    "P4": [EMBEDDED],
+    "P5": [EMBEDDED, FIRESTORE],
+    "P6": [EMBEDDED, FIRESTORE],
+    "P8": [EMBEDDED],
+    "P9": [EMBEDDED],
+    "P10": [EMBEDDED],
+}
 """And on which runtimes each is measured."""
 
 
@@ -72,7 +81,7 @@ def _pinned() -> int:
 
 def _measured(stage: Stage, scratch: Path, asked: argparse.Namespace) -> list[Line]:
     rows = {on: [row for row in asked.only if on in ROWS[row]] for on in asked.on}
-    lines = _embedded(stage, Embedded(scratch), rows[EMBEDDED], asked) if rows.get(EMBEDDED) else []
+    lines = _embedded(stage, Embedded(scratch), scratch, rows[EMBEDDED], asked) if rows.get(EMBEDDED) else []
     if rows.get(FIRESTORE):
         try:
             with Emulators(scratch) as emulators:
@@ -82,12 +91,18 @@ def _measured(stage: Stage, scratch: Path, asked: argparse.Namespace) -> list[Li
     return lines
 
 
-def _embedded(stage: Stage, runtime: Embedded, rows: list[str], asked: argparse.Namespace) -> list[Line]:
+def _embedded(stage: Stage, runtime: Embedded, scratch: Path, rows: list[str], asked: argparse.Namespace) -> list[Line]:
     lines: list[Line] = []
     if loads_embedded.ROWS & set(rows):
         lines += loads_embedded.measure(stage, runtime, rows, asked.rounds, asked.seconds)
     if "P5" in rows:
         lines += cold_starts.measure(stage, runtime, asked.rounds, most=1.5)
+    if "P8" in rows:
+        lines += sendgrid_events.measure(runtime, asked.rounds)
+    if "P9" in rows:
+        lines += stripe_events.measure(stage, runtime, scratch, asked.rounds, asked.seconds)
+    if "P10" in rows:
+        lines += guard.measure(stage, runtime, asked.rounds, asked.seconds)
     return lines
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
+from urllib.parse import urlencode
 
 import msgspec
 
 from infra.local.topic import event_headers
 from shared.case import MAIL
 from shared.checkpoint_chain import LAST
-from shared.promises import campaigns
+from shared.promises import campaigns, unsubscribing
 from shared.promises.requests import Asked, open_request
-from shared.records import DUE_WORK, Campaign, Checkpoint
+from shared.records import DUE_WORK, SUPPRESSIONS_OF_ADDRESS, Campaign, Checkpoint
 from shared.store import Record
 from shared.times import rfc3339
 from shared.vault import canonical, new_id
@@ -20,8 +21,11 @@ from tests.bench.kept import consents_kept, requests_kept
 from tests.bench.load import fresh
 from tests.bench.serving import Call
 from tests.bench.stack import SECRETS, VERSION, Stack, consent
+from tests.functions.signed_requests import signed_request
+from tests.infra.signing_sendgrid import signed
 
 JSON = {"Content-Type": "application/json"}
+FORM = "application/x-www-form-urlencoded"
 HELLO, CREATE = "hello", "create"
 
 
@@ -42,6 +46,11 @@ def _account(_: Stack) -> Call:
     return _post(_json(said), {"Authorization": f"Bearer {SECRETS['WEBSITE_KEYS']}"})
 
 
+def _may_we(_: Stack) -> Call:
+    asked = {"subject": {"device_id": "device-0001"}, "purpose": "analytics"}
+    return _post(_json(asked), {"Authorization": f"Bearer {SECRETS['WEBSITE_KEYS']}"})
+
+
 def _internal(name: str) -> Callable[[Stack], Call]:
     return lambda stack: _post(headers=stack.platform(name))
 
@@ -56,6 +65,21 @@ def _mail(stack: Stack) -> Call:
 def _mails_due(stack: Stack) -> list[str]:
     due = stack.services.store.query(DUE_WORK, at_most=stack.services.clock.now())
     return [one.id for one in due if one.record.kind == MAIL]
+
+
+def _unsubscribed(_: Stack) -> Call:
+    body = _json([{"event": "unsubscribe", "email": f"{fresh()}1@people.example"}])
+    return _post(body, signed(body))
+
+
+def _one_click(stack: Stack) -> Call:
+    token = unsubscribing.token(stack.services, f"{fresh()}1@people.example", "marketing")
+    return Call("POST", f"/?t={token}", b"List-Unsubscribe=One-Click", {"Content-Type": FORM})
+
+
+def _taken_away(_: Stack) -> Call:
+    sent = {"signed_request": signed_request(fresh(), SECRETS["META_APP_SECRETS"])}
+    return Call("POST", "/deletion", urlencode(sent).encode(), {"Content-Type": FORM})
 
 
 def _published(stack: Stack) -> Call:
@@ -75,6 +99,10 @@ FIRST_CALLS: Mapping[str, Callable[[Stack], Call]] = {
     "consents": _consent,
     "requests": lambda _: _post(_json({"email": f"{fresh()}1@people.example", "right": "erasure"})),
     "subjects": _account,
+    "processing": _may_we,
+    "unsubscribe": _one_click,
+    "meta-callbacks": _taken_away,
+    "sendgrid-events": _unsubscribed,
     "operator": lambda stack: Call("GET", "/requests", headers=stack.operator()),
     "site": lambda _: Call("GET", "/.well-known/jwks.json"),
     "work": _mail,
@@ -94,6 +122,9 @@ def _is_there(stack: Stack, kind: type[Record], id: str) -> bool:
 LEFT: Mapping[str, Callable[[Stack], bool]] = {
     "consents": lambda stack: consents_kept(stack) == 1,
     "requests": lambda stack: requests_kept(stack) == 1,
+    "unsubscribe": lambda stack: bool(stack.services.store.query(SUPPRESSIONS_OF_ADDRESS, limit=1)),
+    "meta-callbacks": lambda stack: requests_kept(stack) == 1,
+    "sendgrid-events": lambda stack: bool(stack.services.store.query(SUPPRESSIONS_OF_ADDRESS, limit=1)),
     "work": lambda stack: not _mails_due(stack),
     "policy-published": lambda stack: _is_there(stack, Campaign, campaigns.campaign_id(VERSION)),
     "checkpoints": lambda stack: _is_there(stack, Checkpoint, LAST),

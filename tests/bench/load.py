@@ -67,11 +67,16 @@ def load(port: int, body: Body, seconds: int, mark: str = "", subjects: int = 0)
     `mark`: what begins the subjects' names, so that two loads meet the same ones. `subjects`: how many there are, 0 for
     another one each time.
     """
+    return posted(port, SCRIPT, seconds, body.head, mark or fresh(), body.tail, str(subjects))
+
+
+def posted(port: int, script: Path, seconds: int, *arguments: str) -> Load:
+    """Post what a script of wrk's makes of its arguments. Raises Failed at the first thing that is not a 2xx."""
     wrk = shutil.which("wrk")
     if wrk is None:
         raise Failed("wrk is not installed")
-    command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "-s", str(SCRIPT)]
-    command += [f"http://127.0.0.1:{port}/", "--", body.head, mark or fresh(), body.tail, str(subjects)]
+    command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "-s", str(script)]
+    command += [f"http://127.0.0.1:{port}/", "--", *arguments]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=seconds + GRACE_SECONDS, check=False)
     lines = [line for line in ran.stdout.splitlines() if line.startswith("{")]
     if not lines:

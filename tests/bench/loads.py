@@ -20,11 +20,12 @@ def loaded(stage: Stage, runtime: Runtime, subjects: Sequence[Subject], rounds: 
     for subject in subjects:
         say(f"          {subject.name}: {subject.body.bytes} bytes of body")
     found = run(stage, runtime, subjects, rounds, seconds)
-    say("\n" + table(HEADS, [_absolute(name, each) for name, each in found.items()]))
+    say("\n" + table(HEADS, [absolute(name, each) for name, each in found.items()]))
     return found
 
 
-def _absolute(name: str, each: Sequence[Round]) -> tuple[str, ...]:
+def absolute(name: str, each: Sequence[Round]) -> tuple[str, ...]:
+    """Return one subject's absolute numbers as a row."""
     kept = sum(one.kept or 0 for one in each)
     columns = [
         Spread.of([one.load.per_second for one in each]).shown(0),

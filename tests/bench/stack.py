@@ -12,6 +12,7 @@ from infra.local.server import SAMPLE_POLICY
 from shared.promises import notice
 from shared.promises.policy import Draft, publish
 from tests.bench.load import Body
+from tests.infra.signing_sendgrid import PUBLIC_KEY
 
 VERSION = "v1"
 FRESH = "<fresh>"
@@ -19,7 +20,9 @@ ASKED = ["analytics", "ads"]
 SECRETS = {
     "INTERNAL_SECRET": "the-bench's-own",
     "WEBSITE_KEYS": "website-key-of-the-bench",
+    "META_APP_SECRETS": "meta-app-secret-of-the-bench",
     "OPERATOR_TOKEN": "operator-token-of-the-bench",
+    "SENDGRID_WEBHOOK_PUBLIC_KEY": PUBLIC_KEY,
 }
 
 

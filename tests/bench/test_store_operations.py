@@ -15,10 +15,12 @@ from infra.local.sqlite_store import SqliteStore
 from infra.settings import Settings
 from shared import work
 from shared.ports import Services
-from shared.promises import consents, deadlines, notice, retention
+from shared.promises import consents, deadlines, notice, objections, processing, retention, subjects
 from shared.promises.consents import Decided, Who
 from shared.promises.policy import Draft, publish
+from shared.promises.processing import Whom
 from shared.promises.requests import Asked, open_request
+from shared.promises.subjects import Linked
 from shared.store import Bound, Change, Query, Record, Stored
 from tests.infra.troubled_twins import ForwardingStore
 
@@ -96,6 +98,12 @@ class House:
     def ask(self, email: str) -> dict[str, Any]:
         return open_request(self.services, Asked(right="erasure", email=email), server=False)
 
+    def may(self, purpose: str, **who: str) -> CountingStore:
+        """Ask the guard, which must allow it; return what that took."""
+        self.store.forget()
+        assert processing.decide(self.services, self.published, Whom(**who), purpose).allowed
+        return self.store
+
     def counted(self, act: Callable[[], Any]) -> CountingStore:
         self.store.forget()
         act()
@@ -138,6 +146,34 @@ def test_the_intake_costs_the_same_for_somebody_known(house: House) -> None:
     of_known = _totals(house.counted(lambda: house.ask("known@people.example")))
     of_stranger = _totals(house.counted(lambda: house.ask("stranger@people.example")))
     assert of_known == of_stranger
+
+
+def test_the_intake_of_an_objection_is_one_commit_and_no_read_whoever_it_is(house: House) -> None:
+    asked = Asked(right="objection", email="known@people.example")
+    first = _totals(house.counted(lambda: open_request(house.services, asked, server=True)))
+    again = _totals(house.counted(lambda: open_request(house.services, asked, server=True)))
+    commits, _, reads, _ = first
+    assert (commits, reads) == (1, 0)
+    assert first == again, "neither what is known of them nor what they said before shows"
+
+
+def test_the_guard_takes_two_reads_for_a_device_and_writes_nothing(house: House) -> None:
+    house.consent("device-0001")
+    counted = house.may("analytics", device_id="device-0001")
+    assert (counted.commits, counted.reads) == (0, 2)
+
+
+def test_the_guard_takes_one_read_more_for_all_stops_of_an_address_together(house: House) -> None:
+    subjects.link(house.services, Linked(user_id="u1", email="ann@people.example", email_verified=True))
+    said = objections.stop(house.services, "ann@people.example", ["ads", "marketing_email"], "objection", "test")
+    house.services.commit(said)
+    for who in ({"user_id": "u1"}, {"email": "ann@people.example"}):
+        counted = house.may("account", **who)
+        assert (counted.commits, counted.reads) == (0, 3), who
+
+
+def test_the_guard_reads_nothing_for_what_always_goes_on(house: House) -> None:
+    assert house.may("service_mail", email="ann@people.example").reads == 0
 
 
 @pytest.mark.parametrize("name", SWEEPS)

@@ -247,9 +247,9 @@ class Called:
         answer = self.server("/subjects", {"user_id": user, "email": email, "email_verified": True, **more})
         assert answer.status_code in {200, 201}, answer.text
 
-    def ask(self, email: str) -> dict[str, Any]:
-        """Ask for erasure as a person does; return the answer."""
-        answer = self.post("/requests", {"email": email, "right": "erasure"})
+    def ask(self, email: str, right: str = "erasure") -> dict[str, Any]:
+        """Ask for a right as a person does; return the answer."""
+        answer = self.post("/requests", {"email": email, "right": right})
         assert answer.status_code == 202, answer.text
         body: dict[str, Any] = answer.json
         return body
@@ -258,9 +258,9 @@ class Called:
         """Return the mailed confirmation link of a request."""
         return self.mailed_link(email, f"/requests/{request_id}/confirm?t=")
 
-    def confirmed(self, email: str) -> dict[str, Any]:
-        """Ask for erasure and confirm; return the answer to the confirmation, with `key` beside `status_url`."""
-        answer = self.post(self.confirm_link(email, self.ask(email)["request_id"]))
+    def confirmed(self, email: str, right: str = "erasure") -> dict[str, Any]:
+        """Ask for a right and confirm; return the answer to the confirmation, with `key` beside `status_url`."""
+        answer = self.post(self.confirm_link(email, self.ask(email, right)["request_id"]))
         assert answer.status_code == 200, answer.text
         body: dict[str, Any] = answer.json
         return body | {"key": body["status_url"].partition("?key=")[2]}

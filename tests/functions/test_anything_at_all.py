@@ -104,6 +104,14 @@ BODIES: dict[str, tuple[str, dict[str, str], st.SearchStrategy[Any]]] = {
             ga_client_ids=st.lists(words, max_size=3),
         ),
     ),
+    "processing": (
+        "/processing",
+        WEBSITE,
+        some_of(
+            subject=some_of(device_id=words, email=addresses, user_id=users),
+            purpose=st.sampled_from(["ads", "marketing_email", "account"]) | words,
+        ),
+    ),
     "requests of an operator": (
         "/operator/requests",
         OPERATOR,

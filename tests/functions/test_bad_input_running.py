@@ -68,6 +68,7 @@ BODIES = {
     "requests": "/requests",
     "a confirmation": "/requests/none/confirm?t=none",
     "subjects": "/subjects",
+    "processing": "/processing",
     "an operator": "/operator/requests",
     "the clock": "/clock",
 }

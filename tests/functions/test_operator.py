@@ -201,6 +201,28 @@ def test_a_request_with_proof_is_verified_at_once(called: Called) -> None:
     assert steps(called, answer["request_id"])["google_cloud_platform"] == "verified"
 
 
+@pytest.mark.parametrize("channel", ["phone", "post", "in_person", "fax-2", "letter"])
+def test_a_request_on_behalf_of_somebody_asks_the_mailbox_of_the_person_it_is_about(
+    called: Called, channel: str
+) -> None:
+    answer = entered(called, email=EMAIL, channel=channel, on_behalf_of="her son Byron")
+    assert answer["status"] == "unverified", "who speaks for somebody proves nothing by that"
+    assert shown(called, answer["request_id"])["channel"] == channel
+    assert called.post(called.confirm_link(EMAIL, answer["request_id"])).json["status"] == "verified"
+
+
+def test_a_request_by_phone_about_an_account_waits_for_an_operator_who_has_seen_proof(called: Called) -> None:
+    called.sign_up("u1", EMAIL)
+    answer = entered(called, user_id="u1")
+    assert answer["status"] == "unverified"
+    assert called.mails(EMAIL) == [], "nothing tells the account before somebody has proved anything"
+    verified = called.operator(
+        "POST", f"/requests/{answer['request_id']}/verify", {"reason": "called back", "proof": "x"}
+    )
+    assert verified.json["status"] == "verified"
+    assert called.mailed_link(EMAIL, f"/requests/{answer['request_id']}?key=")
+
+
 def test_who_entered_it_is_evidence_and_on_whose_behalf_is_sealed(called: Called) -> None:
     answer = entered(called, email=EMAIL, on_behalf_of="her son Byron", proof="A letter of attorney")
     entries = {entry["kind"]: entry for entry in evidence(called, answer["request_id"])}
@@ -218,6 +240,14 @@ def test_who_entered_it_is_evidence_and_on_whose_behalf_is_sealed(called: Called
         ({"channel": ""}, "channel"),
         ({"channel": "by phone"}, "channel"),
         ({"channel": "c" * 41}, "channel"),
+        ({"channel": "meta_callback"}, "channel"),
+        ({"channel": "account_closed"}, "channel"),
+        ({"channel": "phone\n"}, "channel"),
+        ({"proof": ""}, "proof"),
+        ({"proof": "  \n"}, "proof"),
+        ({"proof": "p" * 4001}, "proof"),
+        ({"on_behalf_of": ""}, "on_behalf_of"),
+        ({"on_behalf_of": "o" * 4001}, "on_behalf_of"),
         ({"received_at": "2999-01-01T00:00:00Z"}, "received_at"),
         ({"received_at": "2026-01-01T00:00:00"}, "received_at"),
         ({"received_at": "yesterday"}, "received_at"),
@@ -239,7 +269,7 @@ def test_what_cannot_be_entered_is_refused_by_its_field(called: Called, change: 
         problem(called.operator("POST", "/requests", body), 400, field)
 
 
-@pytest.mark.parametrize("right", ["access", "rectification", "restriction", "portability", "objection"])
+@pytest.mark.parametrize("right", ["access", "portability", "objection"])
 def test_the_other_rights_cannot_be_entered_yet(called: Called, right: str) -> None:
     body = {"channel": "phone", "received_at": rfc3339(called.now()), "right": right, "email": EMAIL}
     with called.changing_nothing():

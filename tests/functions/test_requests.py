@@ -11,6 +11,7 @@ import pytest
 
 from infra.settings import SAMPLES
 from shared.annex import NAMES
+from shared.promises import requests
 from shared.times import rfc3339
 from tests.functions.called import PAGE, Called, problem
 from tests.functions.edge_contract import ActsContract, PagesContract, ReadsContract
@@ -19,7 +20,6 @@ from tests.infra.html_reader import Page
 
 EMAIL = "ada@people.example"
 SHARED = "family@people.example"
-OTHER_RIGHTS = ["access", "rectification", "restriction", "portability", "objection"]
 SETTLED = {"completed", "awaiting_vendors", "partly_retained"}
 
 
@@ -140,15 +140,7 @@ def test_the_form_offers_only_rights_that_can_be_asked_for(called: Called) -> No
         for element in Page(called.page("/requests/new").text).named("input", "option")
         if element.attributes.get("name") == "right" or element.tag == "option"
     ]
-    assert offered == ["erasure"]
-
-
-@pytest.mark.parametrize("right", OTHER_RIGHTS)
-def test_the_other_rights_say_that_they_are_not_available_yet(called: Called, right: str) -> None:
-    with called.changing_nothing():
-        problem(called.post("/requests", {"email": EMAIL, "right": right}), 501, "right")
-        problem(called.server("/requests", signed_in(called, "u1", right=right)), 501, "right")
-        assert called.form("/requests", {"email": EMAIL, "right": right}).status_code == 501
+    assert set(offered) == requests.READY
 
 
 def test_a_server_may_ask_for_an_address_without_vouching_and_gets_no_link(called: Called) -> None:

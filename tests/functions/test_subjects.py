@@ -25,7 +25,7 @@ WHOLE = {
 
 class TestSubjectsActs(ActsContract):
     edge = "subjects"
-    acts = ("/",)
+    acts = ("/", "/u1/closed")
     browser = False
     headers = {"Authorization": f"Bearer {WEBSITE_KEYS[0]}"}
 
@@ -53,10 +53,11 @@ def test_both_keys_of_the_website_are_valid_at_once(called: Called, key: str) ->
 
 def test_linking_again_is_no_second_account(called: Called) -> None:
     first = called.server("/subjects", WHOLE)
+    aliases = called.count("aliases")
     again = called.server("/subjects", WHOLE)
     assert (first.status_code, again.status_code) == (201, 200)
     assert again.json == first.json
-    assert (called.count("subjects"), called.count("aliases")) == (1, 2)
+    assert (called.count("subjects"), called.count("aliases")) == (1, aliases)
 
 
 def test_only_a_verified_address_leads_to_the_account(called: Called) -> None:
@@ -122,3 +123,47 @@ def test_who_the_person_is_stands_nowhere_in_the_open(called: Called) -> None:
 def test_what_breaks_a_rule_is_refused_by_its_field(called: Called, change: dict[str, Any], field: str) -> None:
     with called.changing_nothing():
         problem(called.server("/subjects", WHOLE | change), 400, field)
+
+
+# --- closed ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_account_that_a_person_closed_opens_a_request_once(called: Called) -> None:
+    called.server("/subjects", WHOLE)
+    first = called.server("/subjects/u1/closed", {"by": "person"})
+    assert (first.status_code, set(first.json)) == (200, {"user_id", "by", "request_id"})
+    requests = called.count("requests")
+    assert called.server("/subjects/u1/closed", {"by": "person"}).json == first.json
+    assert called.count("requests") == requests == 1
+
+
+@pytest.mark.parametrize("by", ["staff", "merge"])
+def test_an_account_that_no_person_closed_opens_none(called: Called, by: str) -> None:
+    called.server("/subjects", WHOLE)
+    work = called.count("work")
+    first = called.server("/subjects/u1/closed", {"by": by})
+    assert (first.status_code, first.json) == (200, {"user_id": "u1", "by": by})
+    with called.changing_nothing():
+        assert called.server("/subjects/u1/closed", {"by": by}).json == first.json
+    assert (called.count("requests"), called.count("work")) == (0, work)
+
+
+def test_nobody_is_closed_who_was_never_linked(called: Called) -> None:
+    with called.changing_nothing():
+        problem(called.server("/subjects/stranger/closed", {"by": "person"}), 404, "user_id")
+
+
+def test_only_the_websites_server_closes_an_account(called: Called) -> None:
+    called.server("/subjects", WHOLE)
+    with called.changing_nothing():
+        problem(called.post("/subjects/u1/closed", {"by": "person"}), 401, "Authorization")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [({}, "by"), ({"by": "admin"}, "by"), ({"by": None}, "by"), ({"by": "person", "at": "now"}, "at")],
+)
+def test_who_closed_it_must_be_one_of_three(called: Called, body: dict[str, Any], field: str) -> None:
+    called.server("/subjects", WHOLE)
+    with called.changing_nothing():
+        problem(called.server("/subjects/u1/closed", body), 400, field)

@@ -23,6 +23,7 @@ from shared.vault import Keyset
 from tests.contracts.running_sandbox import RunningSandbox
 from tests.emulators.cloud import Cloud
 from tests.emulators.kms import KmsEmulator
+from tests.infra.signing_sendgrid import PUBLIC_KEY
 
 ROOT = Path(__file__).parents[2]
 MAP: dict[str, Any] = yaml.safe_load((ROOT / "terraform" / "functions.yaml").read_text())
@@ -100,7 +101,9 @@ class Alone:
         self._folder.cleanup()
 
 
+STRIPE_WEBHOOK_SECRET = "whsec_of-this-test-alone"
 STRIPE_KEY, META_TOKEN = "sk_test_0123456789abcdefghij", "token-of-this-test-alone"
+META_APP_SECRET = "0123456789abcdef0123456789abcdef"
 
 
 class Deployed:
@@ -122,6 +125,10 @@ class Deployed:
             "META_API_BASE": self._sandbox.url("meta"),
             "STRIPE_API_KEY": STRIPE_KEY,
             "META_ACCESS_TOKEN": META_TOKEN,
+            "META_APP_SECRETS": META_APP_SECRET,
+            "STRIPE_WEBHOOK_SECRETS": STRIPE_WEBHOOK_SECRET,
+            "SENDGRID_WEBHOOK_PUBLIC_KEY": PUBLIC_KEY,
+            "SENDGRID_INBOUND_PUBLIC_KEY": PUBLIC_KEY,
             **SANDBOX_ACCOUNTS,
         }
         self.services = Container(Settings(self.environment))

@@ -70,6 +70,12 @@ STEPS: list[dict[str, Any]] = [
     {"subprocessor": "facebook", "outcome": "failed", "at": "2026-11-24T09:14:00Z", "attempts": 6},
     {"subprocessor": "instagram", "outcome": "pending", "at": "2026-11-24T09:14:00Z"},
 ]
+EXPORT = {
+    "ready_at": "2026-11-22T15:10:00Z",
+    "until": "2026-12-06T15:10:00Z",
+    "bytes": 48213,
+    "fetched_at": "2026-11-23T08:00:00Z",
+}
 VIEW: dict[str, Any] = {
     "request_id": "rq_7c1f9d2e4b",
     "right": "erasure",
@@ -85,6 +91,7 @@ VIEW: dict[str, Any] = {
     "statutory_by": "2026-12-22T14:40:00Z",
     "paused": True,
     "extended": True,
+    "export": EXPORT,
     "steps": STEPS,
 }
 WAITING = {
@@ -131,6 +138,31 @@ STATEMENT = {
     "standing": STANDING,
 }
 PURPOSES = [{"title": "News by e-mail", "why": "To tell you about new prints, at most once a month"}]
+PREFERENCES: list[dict[str, Any]] = [
+    {
+        "name": f"purpose_{n}",
+        "title": title,
+        "why": f"To show how {title} looks",
+        "legal_basis": basis,
+        "retention": "as long as it takes",
+        "recipients": ["sendgrid", "stripe"][:n],
+        "can": can,
+        **switch,
+    }
+    for n, (title, basis, can, switch) in enumerate(
+        [
+            ("News by e-mail", "consent", "switch", {"stopped": True, "can_start": True}),
+            ("Advertisements that fit you", "consent", "switch", {"stopped": False, "can_start": True}),
+            ("Letters by post", "legitimate_interests", "switch", {"stopped": True, "can_start": False}),
+            ("Catalogues", "legitimate_interests", "switch", {"stopped": False, "can_start": False}),
+            ("Counting visits", "consent", "website", {}),
+            ("Guarding against fraud", "legitimate_interests", "object", {}),
+            ("Your orders", "contract", "nothing", {}),
+            ("Invoices", "legal_obligation", "nothing", {}),
+            ("Emergencies", "vital_interests", "nothing", {}),
+        ]
+    )
+]
 RECEIPT = {
     "schema": "ISO/IEC TS 27560",
     "receipt_id": "rc_91ab44",
@@ -144,6 +176,31 @@ BODY = Markup(
     "<table><thead><tr><th>Data</th><th>Kept for</th></tr></thead>"
     "<tbody><tr><td>Orders</td><td>6 years</td></tr></tbody></table>"
 )
+STAYED = {
+    "op": "equal", "head_html": "Orders are kept for ", "folded_html": "All of this stays as it is.", "n_words": 7, "tail_html": " and then ",
+}  # fmt: skip
+CHANGES: list[dict[str, Any]] = [
+    STAYED,
+    {"op": "replace", "old_html": "seven", "new_html": "six"},
+    {**STAYED, "head_html": " years.\n\n", "folded_html": "", "n_words": 0, "tail_html": ""},
+    {"op": "insert", "old_html": "", "new_html": "You can ask for a copy at any time."},
+    {"op": "delete", "old_html": "We keep logs.", "new_html": ""},
+]
+FOUND: list[dict[str, Any]] = [
+    {
+        "id": "superlative-0123", "kind": "unprovable", "rule": "superlative", "why": "No configuration can prove it.", "source": "GDPR Art. 5(2)",
+        "section": "7. Care", "sentence": "Your data is 100% safe with us.", "advisory": False,
+    },
+    {
+        "id": "missing-dpo", "kind": "missing", "rule": "protection_officer", "why": "No officer is named.", "source": "GDPR Art. 13(1)(b)",
+        "section": None, "sentence": None, "advisory": True,
+    },
+]  # fmt: skip
+REHEARSED: dict[str, Any] = {
+    "version": "2027-01-01", "follows": "2026-11-01", "effective_at": "2027-01-01T00:00:00Z", "material": True, "changes": ["marketing_email"],
+    "recipients": 1204, "cost": {"mails": 1204, "money": "0.97 EUR"}, "hash": "9f2b" * 16, "findings": FOUND, "changes_shown": CHANGES,
+    "declared": ["New recipient: Parcel Post."],
+}  # fmt: skip
 ENTRIES: list[dict[str, Any]] = [
     {
         **msgspec.to_builtins(entry),
@@ -167,6 +224,14 @@ FULL: dict[str, dict[str, Any]] = {
         "rights": RIGHTS,
         "values": {"email": "mara@", "right": "erasure", "details": "My old account too, please."},
         "problem": {"rule": "an e-mail address is needed", "field": "email"},
+    },
+    "objection_received": {
+        "request_id": "rq_7c1f9d2e4b",
+        "status_url": STATUS_URL,
+        "received_at": "2026-11-22T14:40:00Z",
+        "statutory_by": "2026-12-22T14:40:00Z",
+        "title": "News and offers by e-mail",
+        "decided": True,
     },
     "request_received": {
         "request_id": "rq_7c1f9d2e4b",
@@ -201,13 +266,32 @@ FULL: dict[str, dict[str, Any]] = {
         "accounts_action": f"{BASE}/requests/rq_7c1f9d/accounts?key=abc",
         "cancel_action": f"{BASE}/requests/rq_7c1f9d/cancel?key=abc",
         "statement_url": f"{BASE}/requests/rq_7c1f9d/statement?key=abc",
+        "export_action": f"{BASE}/requests/rq_7c1f9d/export?key=abc",
+        "copy_url": f"{BASE}/requests/new",
     },
     "request_cancel": {
         "masked": "m…@h….example",
         "action": f"{BASE}/requests/rq_7c1f9d/cancel?t=abc",
         "possible": True,
+        "stands": False,
     },
-    "request_cancelled": {},
+    "request_cancelled": {"right": "restriction", "ends_at": "2026-12-06T15:00:00Z"},
+    "address_confirm": {
+        "masked": "m…@h….example",
+        "action": f"{BASE}/requests/rq_7c1f9d/confirm?t=abc",
+        "used": False,
+        "confirmed": False,
+    },
+    "request_export": {"right": "access", "export": EXPORT, "action": f"{BASE}/requests/rq_7c1f9d/export?key=abc"},
+    "request_export_mailed": {},
+    "account_keep": {
+        "masked": "m…@h….example",
+        "action": f"{BASE}/requests/rq_7c1f9d/keep?t=abc",
+        "possible": True,
+        "stays": False,
+        "begins_at": "2026-11-30T15:00:00Z",
+    },
+    "account_kept": {},
     "statement": {"statement": STATEMENT, "jws": JWS},
     "consent_confirm": {
         "masked": "m…@h….example",
@@ -245,21 +329,50 @@ FULL: dict[str, dict[str, Any]] = {
     "policy_diff": {
         "a": "2025-05-01",
         "b": "2026-11-01",
-        "changes": [
-            {"op": "equal", "old_html": "Orders are kept for ", "new_html": "Orders are kept for "},
-            {"op": "replace", "old_html": "seven", "new_html": "six"},
-            {"op": "equal", "old_html": " years.\n\n", "new_html": " years.\n\n"},
-            {"op": "insert", "old_html": "", "new_html": "You can ask for a copy at any time."},
-            {"op": "delete", "old_html": "We keep logs.", "new_html": ""},
-        ],
+        "declared": ["New recipient: Parcel Post.", "Your account: changed is how long it is kept."],
+        "changes": CHANGES,
+    },
+    "publish": {
+        "values": {"version": "2027-01-01", "title": "Privacy policy", "text": "# Privacy policy", "seen": "9f2b", "changes": ["marketing_email"]},
+        "purposes": [{"name": "marketing_email", "title": "News by e-mail"}],
+        "problem": {"rule": "this version exists, and a version never changes", "field": "version"},
+        "rehearsed": REHEARSED,
+        "campaign_id": None,
     },
     "subprocessors": {"entries": ENTRIES},
+    "unsubscribe": {
+        "masked": "m…@h….example",
+        "titles": ["News by e-mail"],
+        "stopped": False,
+        "action": f"{BASE}/unsubscribe?t=abc",
+        "preferences_url": f"{BASE}/unsubscribe/preferences?t=abc",
+    },
+    "unsubscribe_done": {
+        "masked": "m…@h….example",
+        "titles": ["News by e-mail", "Advertisements"],
+        "preferences_url": f"{BASE}/unsubscribe/preferences?t=abc",
+    },
+    "unsubscribe_unknown": {"objection_url": f"{BASE}/requests/new?right=objection"},
+    "preferences": {
+        "masked": "m…@h….example",
+        "all_stopped": False,
+        "purposes": PREFERENCES,
+        "stopped_now": ["News by e-mail"],
+        "pending": ["Advertisements that fit you"],
+        "action": f"{BASE}/unsubscribe/preferences?t=abc",
+        "objection_url": f"{BASE}/requests/new?right=objection",
+    },
+    "meta_deletion": {
+        "view": {**VIEW, "steps": STEPS[2:]},
+        "erasure_url": f"{BASE}/requests/new?right=erasure",
+    },
     "site": {"pages": {"policy": "/policy", "subprocessors": "/policy/subprocessors", "request": "/requests/new"}},
 }
 MINIMAL: dict[str, dict[str, Any]] = {
     "problem": {"title": "Not found", "rule": "there is nothing at this address", "field": None, "status": 404},
     "request_new": {"action": "/requests", "rights": RIGHTS, "values": {}, "problem": None},
     "request_confirm": {**FULL["request_confirm"], "masked": "", "right": "access", "cooling_off_words": None},
+    "objection_received": {**FULL["objection_received"], "title": None},
     "request_confirmed": {"view": WAITING, "status_url": STATUS_URL, "accounts": [], "accounts_action": None},
     "request": {
         "view": WAITING,
@@ -268,8 +381,13 @@ MINIMAL: dict[str, dict[str, Any]] = {
         "accounts_action": None,
         "cancel_action": None,
         "statement_url": None,
+        "export_action": None,
+        "copy_url": None,
     },
-    "request_cancel": {"masked": "m…@h….example", "action": "/cancel", "possible": False},
+    "request_cancel": {"masked": "m…@h….example", "action": "/cancel", "possible": False, "stands": False},
+    "request_cancelled": {"right": "erasure", "ends_at": None},
+    "address_confirm": {"masked": "", "action": "", "used": True, "confirmed": False},
+    "account_keep": {"masked": "", "action": "/keep", "possible": False, "stays": True, "begins_at": None},
     "statement": {
         "statement": {
             **{key: STATEMENT[key] for key in ("request_id", "right", "status", "received_at", "standing")},
@@ -281,7 +399,12 @@ MINIMAL: dict[str, dict[str, Any]] = {
     "consent_confirmed": {"purposes": []},
     "receipt": {"receipt": {}, "decisions": [], "jws": JWS},
     "policy": {**FULL["policy"], "upcoming": None, "versions": []},
-    "policy_diff": {"a": "1", "b": "2", "changes": []},
+    "policy_diff": {"a": "1", "b": "2", "changes": [], "declared": []},
+    "publish": {"values": {}, "purposes": [], "problem": None, "rehearsed": None, "campaign_id": None},
+    "unsubscribe": {**FULL["unsubscribe"], "titles": [], "stopped": True},
+    "unsubscribe_done": {**FULL["unsubscribe_done"], "titles": []},
+    "preferences": {**FULL["preferences"], "all_stopped": True, "purposes": [], "stopped_now": [], "pending": []},
+    "meta_deletion": {"view": WAITING, "erasure_url": "/requests/new"},
     "subprocessors": {"entries": []},
 }
 PAGES = [(page, "full", words) for page, words in FULL.items()]

@@ -13,11 +13,12 @@ from datetime import timedelta
 from typing import NamedTuple
 
 import pytest
+import stripe
 
 from infra.local.topic import event_headers
 from shared.annex import MAILER
 from shared.case import Case
-from shared.promises import erasure, notice, operators, requests, subjects
+from shared.promises import erasure, notice, operators, requests, subjects, unsubscribing
 from shared.promises import policy as policies
 from shared.promises.operators import Entered
 from shared.promises.requests import Asked
@@ -27,7 +28,21 @@ from shared.store import Create
 from shared.times import rfc3339
 from tests.emulators.cloud import Cloud
 from tests.emulators.kms import KmsEmulator
-from tests.infra.deployed import MAP, OF_TESTS, WEBSITE, Alone, Ask, Deployed, named
+from tests.functions import inbound_mails
+from tests.functions.signed_requests import signed_request
+from tests.infra import signing_sendgrid
+from tests.infra.deployed import (
+    MAP,
+    META_APP_SECRET,
+    OF_TESTS,
+    STRIPE_WEBHOOK_SECRET,
+    WEBSITE,
+    Alone,
+    Ask,
+    Deployed,
+    named,
+)
+from tests.promises.endings import event
 
 PAGE = "text/html,application/xhtml+xml,*/*;q=0.8"
 FROM_A_BROWSER = {"Origin": WEBSITE}
@@ -62,6 +77,59 @@ def requests_(deployed: Deployed) -> Iterator[Ask]:
 def subjects_(deployed: Deployed) -> Iterator[Ask]:
     linked = {"user_id": "u2", "email": "bo@mail.example", "email_verified": True}
     yield Ask("POST", "/", linked, deployed.bearer("WEBSITE_KEYS"), 201)
+    yield Ask("POST", "/u2/closed", {"by": "person"}, deployed.bearer("WEBSITE_KEYS"))
+
+
+def stripe_events(deployed: Deployed) -> Iterator[Ask]:
+    """A customer we know, and one nobody does."""
+    subjects.link(deployed.services, Linked(user_id="u6", stripe_customer_ids=["cus_6"]))
+    for customer in ("cus_6", "cus_7"):
+        body = event("customer.subscription.deleted", customer, f"evt_{customer}").decode()
+        signed = stripe.WebhookSignature.generate_signature_header(body, STRIPE_WEBHOOK_SECRET)
+        yield Ask("POST", "/", body, {"Stripe-Signature": signed, "Content-Type": "application/json"})
+
+
+def sendgrid_events(_deployed: Deployed) -> Iterator[Ask]:
+    """Somebody unsubscribes there, and a mail that we never sent arrives."""
+    told = [{"event": "unsubscribe", "email": "fay@mail.example"}, {"event": "delivered", "pledge": "r.0123.m1"}]
+    body = json.dumps(told)
+    yield Ask("POST", "/", body, signing_sendgrid.signed(body.encode()))
+    yield Ask("POST", "/", body, status=400)
+
+
+def sendgrid_inbound(_deployed: Deployed) -> Iterator[Ask]:
+    """A right, a no to marketing proved and unproved, an unclear mail, another one, and what is no mail."""
+    kind = {"Content-Type": inbound_mails.FORM}
+    for text in ("Please delete my account.", "STOP", "Do not delete my account.", "Where is my sofa?"):
+        for proof in ("{@people.example : pass}", "none"):
+            body = inbound_mails.form(inbound_mails.fields(text=text, dkim=proof)).decode()
+            yield Ask("POST", "/", body, signing_sendgrid.signed(body.encode()) | kind)
+    yield Ask("POST", "/", "no form", signing_sendgrid.signed(b"no form"))
+    yield Ask("POST", "/", "no form", kind, 400)
+
+
+def processing(deployed: Deployed) -> Iterator[Ask]:
+    subject = {"device_id": "device-0003", "email": "ann@mail.example", "user_id": "u1"}
+    for purpose in ("analytics", "marketing_email", "account"):
+        yield Ask("POST", "/", {"subject": subject, "purpose": purpose}, deployed.bearer("WEBSITE_KEYS"))
+
+
+def unsubscribe(deployed: Deployed) -> Iterator[Ask]:
+    token = unsubscribing.token(deployed.services, "eve@mail.example", "marketing")
+    yield Ask("GET", f"/preferences?t={token}", None, {"Accept": PAGE})
+    yield Ask("POST", f"/?t={token}", None)
+    yield Ask("POST", f"/preferences?t={token}", {"start": ["ads"]})
+    asked = {"emails": ["eve@mail.example"], "list": "marketing"}
+    yield Ask("POST", "/links", asked, deployed.bearer("WEBSITE_KEYS"))
+
+
+def meta_callbacks(deployed: Deployed) -> Iterator[Ask]:
+    """Somebody linked, and somebody nobody knows."""
+    subjects.link(deployed.services, Linked(user_id="u5", meta_user_ids=["1005"]))
+    for user_id in ("1005", "1006"):
+        signed = signed_request(user_id, META_APP_SECRET)
+        yield Ask("POST", "/deletion", {"signed_request": signed})
+        yield Ask("POST", "/deauthorize", {"signed_request": signed})
 
 
 def operator(deployed: Deployed) -> Iterator[Ask]:
@@ -144,6 +212,12 @@ CALLS: Mapping[str, Callable[[Deployed], Iterator[Ask]]] = {
     "consents": consents,
     "requests": requests_,
     "subjects": subjects_,
+    "stripe-events": stripe_events,
+    "sendgrid-events": sendgrid_events,
+    "sendgrid-inbound": sendgrid_inbound,
+    "processing": processing,
+    "unsubscribe": unsubscribe,
+    "meta-callbacks": meta_callbacks,
     "operator": operator,
     "site": site,
     "work": work,

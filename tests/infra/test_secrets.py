@@ -30,6 +30,8 @@ GOOD = {
     "SENDGRID_API_KEY": "SG.0123456789abcdefghijkl.0123456789abcdefghijklmnopqrstuvwxyz0123456",
     "STRIPE_API_KEY": "sk_test_0123456789abcdefghijklmn",
     "META_ACCESS_TOKEN": "EAAB0123456789abcdefghijklmnopqrstuvwxyz",
+    "STRIPE_WEBHOOK_SECRETS": "whsec_0123456789abcdefghijklmnopqrstuv,whsec_abcdefghijklmnopqrstuv0123456789",
+    "META_APP_SECRETS": "0123456789abcdef0123456789abcdef,fedcba9876543210fedcba9876543210",
     "WEBSITE_KEYS": "website-key-of-24-letters,another-key-of-24-letters",
 }
 Code = grpc.StatusCode
@@ -244,6 +246,10 @@ def test_good_secrets_are_good_and_none_of_them_is_shown(cloud: Cloud, pledge: P
         ("SENDGRID_API_KEY", "SG.short", "not the form"),
         ("STRIPE_API_KEY", "pk_live_0123456789abcdefghijklmn", "not the form"),
         ("META_ACCESS_TOKEN", "short", "fewer than 24"),
+        ("STRIPE_WEBHOOK_SECRETS", "whsec_0123456789abcdefghijklmnopqrstuv,", "not the form"),
+        ("STRIPE_WEBHOOK_SECRETS", "sk_live_0123456789abcdefghijklmn", "not the form"),
+        ("STRIPE_WEBHOOK_SECRETS", "whsec_0123456789abcdefghij,whsec_0123456789abcdefghij", "the same secret twice"),
+        ("META_APP_SECRETS", "0123456789abcdef0123456789abcdef,", "fewer than 24"),
         ("SENDGRID_API_KEY", "sk_live_0123456789abcdefghijklmnopqrstuvwxyz", "not the form"),
         ("SENDGRID_API_KEY", "SG.0123456789abcdefghijkl.0123456789abcdefghijklmno\u00e9qrstuvwxyz", "printable ASCII"),
         ("SENDGRID_API_KEY", f"{GOOD['SENDGRID_API_KEY']}\x00", "printable ASCII"),

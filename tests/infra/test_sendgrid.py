@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,9 +12,11 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
 from infra.local.sqlite_store import SqliteStore
-from infra.subprocessors.sendgrid import SendgridConnector, SendgridTransport
+from infra.subprocessors.sendgrid import ERASE_JOBS, LIMITS, SendgridConnector, SendgridTransport
 from shared.failures import Misconfigured, NeverRetry, TryAgain
 from shared.ports import Part, Person
+from shared.records import Quota
+from shared.store import Create
 from shared.vault import Keyset, Vault
 from tests.contracts.connector_contract import NOW, ConnectorContract
 from tests.contracts.running_sandbox import RunningSandbox
@@ -216,7 +219,7 @@ def test_a_timeout_is_told_from_a_refused_connection(sandbox: RunningSandbox) ->
     with pytest.raises(TryAgain, match="sendgrid_timeout"):
         transport(sandbox, timeout=0.2).call("get", "scopes")
     assert time.monotonic() - began < 2
-    with pytest.raises(TryAgain, match="sendgrid_unreachable"):
+    with pytest.raises(TryAgain, match="sendgrid_not_reached"):
         SendgridTransport(KEY, "http://127.0.0.1:9").call("get", "scopes")
 
 
@@ -253,3 +256,29 @@ def test_no_proxy_gets_to_see_what_goes_to_the_sandbox(
 def test_a_transport_is_not_built_from_half_a_setting(key: str, base: str) -> None:
     with pytest.raises(Misconfigured):
         SendgridTransport(key, base)
+
+
+# --- the erase job's own limit ---------------------------------------------------------------------------------------
+
+
+def test_no_more_erase_jobs_are_sent_in_a_minute_than_sendgrid_takes(sandbox: RunningSandbox) -> None:
+    (limit,) = LIMITS
+    store = SqliteStore(sandbox.folder / "pledge.db")
+    second = int(NOW.timestamp())
+    taken = Quota(taken=[second] * (limit.calls - 1), expires_at=NOW + timedelta(minutes=1))
+    store.commit([Create(ERASE_JOBS, taken)])
+    sandbox.put("sendgrid", email=BOB, bounced=True)
+    assert erase(sandbox, ADA)[0].outcome == "accepted", "the last place of this minute"
+    before = sandbox.calls
+    with pytest.raises(TryAgain, match=f"{ERASE_JOBS}_quota") as refused:
+        erase(sandbox, BOB)
+    assert sandbox.calls == before, "nothing is half done while there is no place"
+    assert limit.seconds <= (refused.value.after_seconds or 0)
+    person = Person(request_id="r", addresses=[BOB])
+    (part,) = connect(sandbox).erase(person, NOW + timedelta(seconds=limit.seconds + 1))
+    assert part.evidence["removed"] == {"bounces": 1, "contacts": 1}
+
+
+def test_somebody_without_an_address_takes_no_place(sandbox: RunningSandbox) -> None:
+    erase(sandbox)
+    assert SqliteStore(sandbox.folder / "pledge.db").get(Quota, ERASE_JOBS) is None

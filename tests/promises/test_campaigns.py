@@ -18,7 +18,9 @@ from shared.store import Change, Conflict, Delete, Put, Stored
 from tests.infra.troubled_twins import ForwardingStore
 from tests.promises.world import NOON, World, timedelta
 
-NOBODY_YET = {"recipients": 0, "sent": 0, "delivered": 0, "bounced": 0, "failed": 0}
+NOBODY_YET = {"recipients": 0, "sent": 0, "delivered": 0, "bounced": 0, "failed": 0, "in_doubt": 0}
+ALL_THE_WAY = ["done"] * 4
+"""Announced, divided, one batch, ended."""
 
 
 def published(world: World, version: str = "v2") -> Published:
@@ -59,7 +61,7 @@ def test_publishing_asks_for_the_announcement_in_the_same_commit(world: World) -
 
 def test_the_announcement_carries_the_version_and_nothing_else(world: World) -> None:
     published(world)
-    assert world.run_due() == ["done"]
+    assert world.run_due() == ALL_THE_WAY
     assert world.topic.published == [{"version": "v1"}, {"version": "v2"}]
     assert announcements(world) == []
 
@@ -139,7 +141,8 @@ def test_a_campaign_opens_with_its_evidence_and_claims_no_mail(world: World) -> 
     assert (entry.kind, entry.facts) == ("campaign.announced", {"version": "v2", "hash": version.policy.hash})
     assert (campaign.head.seq, campaign.head.mac) == (1, entry.mac)
     assert evidence.check(world.services)["intact"] is True
-    assert campaigns.shown(world.services, "campaign-v2") == NOBODY_YET | {"state": "announced"}
+    shown = campaigns.shown(world.services, "campaign-v2")
+    assert shown == NOBODY_YET | {"state": "announced", "version": "v2", "announced_at": "2026-03-01T12:00:00Z"}
 
 
 def test_a_message_that_comes_again_later_changes_nothing(world: World) -> None:
@@ -208,7 +211,7 @@ def test_a_campaign_whose_evidence_was_cut_is_found(world: World) -> None:
     world.run_due()
     world.services.store.commit([Delete(LedgerEntry, "campaign-v2:000001")])
     found = evidence.check(world.services)
-    assert (found["intact"], found["first_break"]) == (False, "campaign-v2")
+    assert (found["intact"], found["first_break"]) == (False, "campaign-v2:000002")
 
 
 # --- what the operator is shown --------------------------------------------------------------------------------------
@@ -232,7 +235,7 @@ def test_the_work_ends_only_when_its_own_version_is_open(world: World) -> None:
     published(world, "v2")
     published(world, "v3")
     open_campaign(world.services, Announcement("v3"))
-    assert sorted(world.run_due()) == ["done", "postponed"]
+    assert sorted(world.run_due()) == [*ALL_THE_WAY, "postponed"]
     assert [one.record.ref for one in announcements(world)] == ["v2"]
     assert work.due(world.services) == []
 

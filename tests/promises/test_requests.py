@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
-from shared.failures import BadInput, Missing, NotYet, Stale, TooMany
+from shared.failures import BadInput, Missing, Stale, TooMany, TryAgain
 from shared.promises import requests
 from shared.promises.requests import Asked
+from shared.records import Right
 from tests.promises.world import NOON, World, timedelta
 
 
@@ -12,10 +15,8 @@ def ask(world: World, **said: object) -> dict[str, object]:
     return requests.open_request(world.services, Asked(**({"right": "erasure"} | said)), server=False)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("right", ["access", "rectification", "restriction", "portability", "objection"])
-def test_a_right_that_is_not_built_yet_says_so(world: World, right: str) -> None:
-    with pytest.raises(NotYet):
-        ask(world, right=right, email="ann@mail.test")
+def test_every_right_of_the_contract_can_be_asked_for() -> None:
+    assert set(get_args(Right)) == requests.READY
 
 
 @pytest.mark.parametrize(
@@ -133,3 +134,12 @@ def test_an_unknown_user_gets_the_same_answer_and_ends_in_nothing_found(world: W
     shown = world.view(str(answer["request_id"]))
     assert shown["status"] == "completed"
     assert shown["steps"][0]["outcome"] == "nothing_found"
+
+
+def test_a_confirmation_that_went_out_only_at_the_second_try_is_reminded_of_too(world: World) -> None:
+    world.postman.trouble = TryAgain("sendgrid_500")
+    world.ask("ann@mail.test")
+    world.run_due()
+    world.postman.trouble = None
+    world.advance("P9D")
+    assert [len(world.mailed(one)) for one in ("request_confirm", "request_reminder")] == [1, 1]

@@ -13,8 +13,8 @@ from infra.local.server import SAMPLE_POLICY
 from infra.settings import Settings
 from shared import work
 from shared.case import Case
-from shared.failures import NeverRetry
-from shared.ports import Ability, Corrections, Part, Person
+from shared.failures import NeverRetry, Unacceptable
+from shared.ports import Ability, Corrections, Forwarded, Part, Person, Recipient, Stops
 from shared.promises import campaigns, consents, notice, requests, subjects
 from shared.promises.campaigns import Announcement
 from shared.promises.consents import Decided, Who
@@ -22,6 +22,7 @@ from shared.promises.policy import Draft, publish
 from shared.promises.requests import Asked
 from shared.promises.statement import view
 from shared.promises.subjects import Linked
+from shared.records import Right
 from shared.times import plus
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -42,13 +43,39 @@ class RememberingPostman:
 
     def __init__(self) -> None:
         self.posted: list[dict[str, Any]] = []
+        self.forwarded: list[tuple[Forwarded, list[str]]] = []
         self.trouble: Exception | None = None
+        self.calls: list[list[Recipient]] = []
+        self.answers: list[Exception | None] = []
+        self.unacceptable: set[str] = set()
 
     def post(self, template: str, to: str, locale: str, words: Mapping[str, Any], reference: str) -> str:
         if self.trouble:
             raise self.trouble
         self.posted.append({"template": template, "to": to, "locale": locale, **words})
         return f"message-{len(self.posted)}"
+
+    def language(self, template: str, locale: str) -> str:
+        return ""
+
+    def post_all(self, template: str, language: str, words: Mapping[str, Any], recipients: Sequence[Recipient]) -> str:
+        self.calls.append(list(recipients))
+        for trouble in self.answers[:1]:
+            self.answers = self.answers[1:]
+            if trouble:
+                raise trouble
+        if any(one.to in self.unacceptable for one in recipients):
+            raise Unacceptable("sendgrid_400")
+        self.posted += [
+            {"template": template, "to": one.to, "link": one.preferences_url, **words} for one in recipients
+        ]
+        return f"message-{len(self.posted)}"
+
+    def forward(self, mail: Forwarded, to: Sequence[str], reference: str) -> str:
+        if self.trouble:
+            raise self.trouble
+        self.forwarded.append((mail, list(to)))
+        return f"forwarded-{len(self.forwarded)}"
 
 
 class HeardTopic:
@@ -77,7 +104,11 @@ class ScriptedConnector:
         self.answer = answer
         self.asked: list[Person] = []
         self.restricts = says("accepted")
+        self.rectifies = says("accepted")
+        self.corrected: list[tuple[Person, Corrections]] = []
         self.told: list[tuple[Person, bool]] = []
+        self.silences: Callable[[Stops], Sequence[Part]] = lambda _stops: [Part(name="data", outcome="verified")]
+        self.silenced: list[Stops] = []
 
     def erase(self, person: Person, now: datetime) -> Sequence[Part]:
         self.asked.append(person)
@@ -90,11 +121,16 @@ class ScriptedConnector:
         raise NeverRetry("nothing_retained")
 
     def rectify(self, person: Person, corrections: Corrections, now: datetime) -> Sequence[Part]:
-        return [Part(name="data", outcome="no_store")]
+        self.corrected.append((person, corrections))
+        return self.rectifies(person, now)
 
     def restrict(self, person: Person, now: datetime, *, lifted: bool = False) -> Sequence[Part]:
         self.told.append((person, lifted))
         return self.restricts(person, now)
+
+    def silence(self, stops: Stops, now: datetime) -> Sequence[Part]:
+        self.silenced.append(stops)
+        return self.silences(stops)
 
     def describe(self) -> Sequence[Ability]:
         return []
@@ -170,8 +206,8 @@ class World:
     def account(self, user: str, email: str, **more: Any) -> None:
         subjects.link(self.services, Linked(user_id=user, email=email, email_verified=True, **more))
 
-    def ask(self, email: str) -> str:
-        asked = Asked(right="erasure", email=email)
+    def ask(self, email: str, right: Right = "erasure", **more: Any) -> str:
+        asked = Asked(right=right, email=email, **more)
         return str(requests.open_request(self.services, asked, server=False)["request_id"])
 
     def mailed(self, template: str, to: str | None = None) -> list[dict[str, Any]]:

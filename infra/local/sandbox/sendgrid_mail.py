@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from werkzeug.wrappers import Response
 
+from infra.local.sandbox import sendgrid_events as events
 from infra.local.sandbox.sendgrid_lists import on_lists
 from infra.local.sandbox.sendgrid_wire import answer, is_address, refused, same
 from infra.local.sandbox.state import Body, Shelf
@@ -111,8 +112,10 @@ def send(call: Call) -> Response:
         refused(400, message, field)
     message_id = secrets.token_urlsafe(16)
     sandbox = _on(mail, "sandbox_mode")
+    happened: list[Body] = []
     for envelope in [] if sandbox else mail.personalizations:
-        _deliver(call, mail, envelope, message_id)
+        happened += _deliver(call, mail, envelope, message_id)
+    events.tell(call.shelf, happened)
     response = answer(status=200 if sandbox else 202)
     response.headers["X-Message-Id"] = message_id
     return response
@@ -123,29 +126,43 @@ def outbox(shelf: Shelf) -> list[Body]:
     return [{field: mail[field] for field in OUTBOX_FIELDS} for mail in shelf.find("mail")]
 
 
-def _deliver(call: Call, mail: Mail, envelope: Personalization, message_id: str) -> None:
+def _deliver(call: Call, mail: Mail, envelope: Personalization, message_id: str) -> list[Body]:
+    """Keep a row for each recipient who gets it; return the events of all of them."""
     body = {
         "from": (envelope.sender or mail.sender).email,
         "subject": _filled(envelope.subject or mail.subject or "", envelope.substitutions),
         "text": _content(mail, envelope, "text/plain"),
         "html": _content(mail, envelope, "text/html"),
-        "headers": mail.headers | envelope.headers,
+        "headers": mail.headers | envelope.headers | _answered_to(mail),
         "custom_args": mail.custom_args | envelope.custom_args,
         "categories": mail.categories,
         "at": rfc3339(call.now),
         "message_id": message_id,
     }
+    happened: list[Body] = []
     for recipient in envelope.recipients():
-        if not _kept_back(call.shelf, mail, same(recipient.email)):
+        lists = _keeping_back(call.shelf, mail, same(recipient.email))
+        if not lists:
             named = {"to": recipient.email, "name": recipient.name or ""}
             call.shelf.put("mail", secrets.token_hex(8), named | body, about=same(recipient.email))
+        way = events.dropped(lists) if lists else events.sent(call.shelf, call.now, recipient.email)
+        happened += events.named(way, body, recipient.email, call.now)
+    return happened
 
 
-def _kept_back(shelf: Shelf, mail: Mail, email: str) -> bool:
+def _answered_to(mail: Mail) -> dict[str, str]:
+    """Return the headers that the real one writes of these fields, as the mail's reader sees them."""
+    answers = [one.email for one in (*mail.reply_to_list, *([mail.reply_to] if mail.reply_to else []))]
+    files = [str(one.get("filename")) for one in mail.attachments]
+    named = {"Reply-To": ", ".join(answers), "X-Attachments": ", ".join(files)}
+    return {name: value for name, value in named.items() if value}
+
+
+def _keeping_back(shelf: Shelf, mail: Mail, email: str) -> set[str]:
     if _on(mail, "bypass_list_management"):
-        return False
+        return set()
     bypassed = {name for setting, name in BYPASSES.items() if _on(mail, setting)}
-    return bool(on_lists(shelf, email, mail.asm.group_id if mail.asm else None) - bypassed)
+    return on_lists(shelf, email, mail.asm.group_id if mail.asm else None) - bypassed
 
 
 def _on(mail: Mail, setting: str) -> bool:

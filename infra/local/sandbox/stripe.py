@@ -18,7 +18,7 @@ from shared.failures import BadInput
 
 FORM = "application/x-www-form-urlencoded"
 AFTER_SECONDS = 2
-PUT_FIELDS = {"email", "user_id", "name", "subscription"}
+PUT_FIELDS = {"id", "email", "user_id", "name", "subscription", "disputed"}
 OWNED = ("subscription", "payment_method", "charge", "invoice")
 
 
@@ -52,7 +52,7 @@ class Stripe:
         return response
 
     def put_person(self, shelf: Shelf, now: datetime, fields: Body) -> list[str]:
-        """Create a customer with a card, a subscription, and one invoice paid."""
+        """Create a customer with a card, a subscription, and one invoice paid; with `id`, change one there is."""
         for unknown in sorted(fields.keys() - PUT_FIELDS):
             raise BadInput("unknown field", unknown)
         email, status = fields.get("email"), fields.get("subscription", "active")
@@ -60,6 +60,8 @@ class Stripe:
             raise BadInput("active or canceled is needed", "subscription")
         if email is not None and not (isinstance(email, str) and customers.EMAIL.fullmatch(email)):
             raise BadInput("an e-mail address is needed", "email")
+        if fields.get("id"):
+            return _changed(shelf, now, fields)
         metadata = {"user_id": str(fields["user_id"])} if fields.get("user_id") else {}
         name = str(fields["name"]) if fields.get("name") else None
         customer = customers.keep(shelf, now, {"email": email, "name": name, "metadata": metadata})
@@ -80,6 +82,23 @@ class Stripe:
         wanted = (email or "").lower()
         held = [{"kind": "customer", **one} for one in shelf.find("customer", wanted)]
         return held + [{"kind": kind, **one} for kind in OWNED for one in shelf.find(kind) if wanted in _addresses(one)]
+
+
+def _changed(shelf: Shelf, now: datetime, fields: Body) -> list[str]:
+    """End the subscriptions of a customer, or begin another; have what was paid disputed."""
+    customer = shelf.get("customer", str(fields["id"]))
+    if customer is None or customer.get("deleted"):
+        raise BadInput("there is no such customer", "id")
+    for field in sorted(fields.keys() - {"id", "subscription", "disputed"}):
+        raise BadInput("is not changed here", field)
+    ids = [customer["id"]]
+    if fields.get("disputed"):
+        payments.dispute(shelf, now, customer["id"])
+    if fields.get("subscription") == "canceled":
+        customers.end_all(shelf, now, customer["id"])
+    elif "subscription" in fields:
+        ids.append(customers.subscribe(shelf, now, customer["id"], "active")["id"])
+    return ids
 
 
 def _addresses(thing: Body) -> set[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from infra.local.sandbox.state import Body, Shelf
+from infra.local.sandbox.stripe_events import tell
 from infra.local.sandbox.stripe_wire import (
     ADDRESS,
     PAGED,
@@ -66,17 +67,22 @@ def update(call: Call) -> Response:
     if fields.get("metadata"):
         merged = customer["metadata"] | fields["metadata"]
         fields["metadata"] = {name: value for name, value in merged.items() if value != ""}
-    return answer(_put(call.shelf, customer | fields))
+    before = {name: customer.get(name) for name, value in fields.items() if customer.get(name) != value}
+    after = _put(call.shelf, customer | fields)
+    if before:
+        tell(call.shelf, call.now, "customer.updated", after, before)
+    return answer(after)
 
 
 def delete(call: Call) -> Response:
     """Delete a customer for good: it stays retrievable as deleted, its subscriptions end, its cards are gone."""
     asked(call, {})
     customer = _customer(call, living=True)
-    for one in call.shelf.find("subscription", customer["id"]):
-        _put(call.shelf, one | {"status": "canceled"})
+    end_all(call.shelf, call.now, customer["id"])
     call.shelf.delete("payment_method", about=customer["id"])
-    return answer(_put(call.shelf, {"id": customer["id"], "object": "customer", "deleted": True}))
+    gone = _put(call.shelf, {"id": customer["id"], "object": "customer", "deleted": True})
+    tell(call.shelf, call.now, "customer.deleted", customer)
+    return answer(gone)
 
 
 def subscriptions(call: Call) -> Response:
@@ -94,7 +100,7 @@ def cancel(call: Call) -> Response:
     subscription = call.shelf.get("subscription", call.path["id"])
     if subscription is None or subscription["status"] in ENDED:
         missing("subscription", call.path["id"])
-    return answer(_put(call.shelf, subscription | {"status": "canceled", "canceled_at": int(call.now.timestamp())}))
+    return answer(_end(call.shelf, call.now, subscription))
 
 
 def payment_methods(call: Call) -> Response:
@@ -135,13 +141,33 @@ def keep(shelf: Shelf, now: datetime, fields: Body) -> Body:
     """Create a customer; return it."""
     empty: Body = dict.fromkeys((*TEXTS, "address", "shipping"))
     fixed = {"object": "customer", "created": int(now.timestamp()), "livemode": False}
-    return _put(shelf, {"id": new("cus")} | fixed | empty | {"metadata": {}, "preferred_locales": []} | fields)
+    made = _put(shelf, {"id": new("cus")} | fixed | empty | {"metadata": {}, "preferred_locales": []} | fields)
+    tell(shelf, now, "customer.created", made)
+    return made
 
 
 def subscribe(shelf: Shelf, now: datetime, customer: str, status: str) -> Body:
-    """Create a subscription; return it."""
-    fixed = {"object": "subscription", "created": int(now.timestamp()), "canceled_at": None, "metadata": {}}
-    return _put(shelf, {"id": new("sub"), "customer": customer, "status": status} | fixed)
+    """Create a subscription, and end it at once where it is to have ended; return it."""
+    empty: Body = {"canceled_at": None, "ended_at": None, "metadata": {}}
+    fixed = {"object": "subscription", "created": int(now.timestamp()), "livemode": False} | empty
+    going = "active" if status in ENDED else status
+    made = _put(shelf, {"id": new("sub"), "customer": customer, "status": going} | fixed)
+    tell(shelf, now, "customer.subscription.created", made)
+    return _end(shelf, now, made) if status in ENDED else made
+
+
+def end_all(shelf: Shelf, now: datetime, customer: str) -> None:
+    """End every subscription of a customer that goes on."""
+    for one in shelf.find("subscription", customer):
+        if one["status"] not in ENDED:
+            _end(shelf, now, one)
+
+
+def _end(shelf: Shelf, now: datetime, subscription: Body) -> Body:
+    at = int(now.timestamp())
+    ended = _put(shelf, subscription | {"status": "canceled", "canceled_at": at, "ended_at": at})
+    tell(shelf, now, "customer.subscription.deleted", ended)
+    return ended
 
 
 def card(shelf: Shelf, now: datetime, customer: Body) -> Body:

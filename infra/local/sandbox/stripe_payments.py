@@ -32,7 +32,17 @@ def invoices(call: Call) -> Response:
     return listed(call, [one for one in found if params.get("status") in {None, one["status"]}], params)
 
 
-ROUTES: tuple[Route, ...] = (("GET", "/v1/charges", charges), ("GET", "/v1/invoices", invoices))
+def disputes(call: Call) -> Response:
+    """List the disputes of a charge."""
+    params = asked(call, PAGED | {"charge": text})
+    return listed(call, call.shelf.find("dispute", params.get("charge")), params)
+
+
+ROUTES: tuple[Route, ...] = (
+    ("GET", "/v1/charges", charges),
+    ("GET", "/v1/invoices", invoices),
+    ("GET", "/v1/disputes", disputes),
+)
 
 
 def pay(shelf: Shelf, now: datetime, customer: Body) -> None:
@@ -44,6 +54,7 @@ def pay(shelf: Shelf, now: datetime, customer: Body) -> None:
         "amount": AMOUNT,
         "status": "succeeded",
         "paid": True,
+        "disputed": False,
         "description": None,
         "receipt_email": customer["email"],
         "billing_details": {name: customer[name] for name in ("name", "email", "phone", "address")},
@@ -64,6 +75,14 @@ def pay(shelf: Shelf, now: datetime, customer: Body) -> None:
     }
     for thing in (charge, invoice):
         _put(shelf, thing)
+
+
+def dispute(shelf: Shelf, now: datetime, customer: str) -> None:
+    """Have a customer dispute every charge."""
+    for charge in shelf.find("charge", customer):
+        fixed = {"object": "dispute", "status": "needs_response", "created": int(now.timestamp())}
+        shelf.put("dispute", id := new("dp"), {"id": id, "charge": charge["id"]} | fixed, about=charge["id"])
+        _put(shelf, charge | {"disputed": True})
 
 
 def redact(shelf: Shelf, customer: str) -> None:

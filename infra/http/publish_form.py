@@ -1,0 +1,19 @@
+"""What the operator's page for publishing posts."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class PublishForm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the page posts. `seen`: the hash of what was looked at, by the button that publishes it; else it is shown first."""
+
+    token: str
+    version: str
+    text: str
+    title: str | None = None
+    summary: str = ""
+    effective_on: str | None = None
+    minor: bool = False
+    changes: list[str] = []
+    seen: str = ""

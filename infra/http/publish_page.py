@@ -1,0 +1,91 @@
+"""The operator's page for publishing: a form without cookie or script. Whoever posts it names themselves by their token each time.
+
+So a page of somebody else cannot post it for them: it does not know the token, and a browser sends none by itself.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import flask
+import msgspec
+
+from infra.http.callers import operator_by
+from infra.http.difference_page import parts, sentences
+from infra.http.pages import html
+from infra.http.publish_form import PublishForm
+from shared.failures import BadInput, Refused, Unauthenticated
+from shared.promises import campaigns, policy, publishing
+
+if TYPE_CHECKING:
+    from infra.container import Container
+
+FUNCTION = "operator"
+
+
+def empty(services: Container) -> flask.Response:
+    """Show the form."""
+    return _page(services, {})
+
+
+def posted(services: Container, form: PublishForm) -> flask.Response:
+    """Show what publishing would do, or publish what was looked at. Refuses on the page, with what was typed."""
+    typed = msgspec.to_builtins(form) | {"token": ""}
+    try:
+        by = _operator(services, form.token)
+        draft = _draft(form)
+        seen = policy.text_hash(msgspec.json.encode(draft).decode())
+        if form.seen == seen:
+            return _published(services, typed, draft, by)
+        return _rehearsed(services, typed | {"seen": seen}, draft, by)
+    except Refused as refusal:
+        return _page(services, typed, refusal.status, problem={"rule": refusal.rule, "field": refusal.field})
+
+
+def _operator(services: Container, token: str) -> str:
+    try:
+        return operator_by(token.strip(), services, FUNCTION).name
+    except Unauthenticated:
+        raise Unauthenticated("this is no operator's token", "token") from None
+
+
+def _draft(form: PublishForm) -> policy.Draft:
+    return policy.Draft(
+        text=form.text,
+        version=form.version,
+        title=form.title,
+        summary=form.summary,
+        material=not form.minor,
+        changes=form.changes or None,
+        effective_at=_midnight(form.effective_on),
+    )
+
+
+def _midnight(day: str | None) -> datetime | None:
+    try:
+        return datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC) if day else None
+    except ValueError:
+        raise BadInput("a day is needed, such as 2027-01-01", "effective_on") from None
+
+
+def _published(services: Container, typed: dict[str, Any], draft: policy.Draft, by: str) -> flask.Response:
+    published = policy.publish(services, draft, by)
+    services.policies.wait_until_seen()
+    return _page(services, typed, 202, campaign_id=campaigns.campaign_id(published.version))
+
+
+def _rehearsed(services: Container, typed: dict[str, Any], draft: policy.Draft, by: str) -> flask.Response:
+    answer = publishing.rehearse(services, draft, by)
+    first = answer["diff"] is None
+    shown = {
+        "changes_shown": None if first else parts(answer["diff"]),
+        "declared": [] if first else sentences(answer["catalogue"]),
+    }
+    return _page(services, typed, rehearsed=answer | shown)
+
+
+def _page(services: Container, values: dict[str, Any], status: int = 200, **given: Any) -> flask.Response:
+    purposes = [{"name": one.name, "title": one.title} for one in services.company.purposes]
+    words = {"problem": None, "rehearsed": None, "campaign_id": None, **given}
+    return html("publish", status, company=services.company, values=values, purposes=purposes, **words)

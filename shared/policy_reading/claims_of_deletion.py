@@ -1,0 +1,164 @@
+"""What a policy says of deleting and keeping, held against what is deleted and kept. Each rule answers why it is not so."""
+
+from __future__ import annotations
+
+import re
+
+from shared.policy_reading.facts import Facts, Place
+from shared.policy_reading.periods import PERIOD, Period, days_of, period
+
+DELETED = r"(?:delet|eras|remov|destroy)(?:e|es|ed|ing)?\b"
+COMMITTED = re.compile(
+    rf"\b(?:we|our \w+)(?: will| shall| then| also| always| undertake to| promise to| commit to)* (?:\w+ly )?{DELETED}"
+    rf"|\b(?:is|are|be|get|gets|being) (?:\w+ly |then |also |completely )*(?:delet|eras|remov|destroy)(?:ed)\b"
+    r"|\b(?:deletion|erasure) (?:of (?:\w+ ){1,6})?(?:is|takes place|happens|will|follows|completes)\b"
+)
+DATA = re.compile(r"\b(?:data|information|account|profile|details|records?|everything|it|them)\b")
+NARROW = re.compile(
+    r"\b(?:logs?|cookies?|backups?|back-ups?|recordings?|tickets?|drafts?|messages?|chats?|uploads?|payment|invoices?"
+    r"|billing|comments?|posts?|cvs?|applications?|mailing list|newsletter|subscri\w+|trial)\b"
+)
+DENIED = re.compile(r"\b(?:not|never|cannot|neither|nor|without being)\b|n't\b")
+CLAUSE = re.compile(r"[,;:—]\s|\s–\s|\s-\s| (?:and|but|or) (?=(?:we|you|stop|cease|they|it)\b)")
+WITHIN = re.compile(
+    rf"\b(?:within|in (?:at most|no more than|less than|under)|no later than|not later than|after at most) {PERIOD}"
+)
+AT_ONCE = re.compile(
+    r"\b(?:immediately|instantly|instantaneously|at once|right away|straight away|straightaway|on the spot|within seconds"
+    r"|within minutes|in real time|that (?:same )?instant)\b"
+)
+LONGEST_ANSWER_DAYS = 31
+"""A calendar month at the longest (GDPR Art. 12(3)); two more need a reason."""
+LAW = re.compile(
+    r"\b(?:law|laws|legal\w*|lawful\w*|statut\w+|regulat\w+|tax|court|mandat\w+|oblig\w+|require\w*|unless|except\w*|exempt\w*"
+    r"|apart from|other than|archiv\w+|longer)\b"
+)
+KEPT = re.compile(
+    r"\b(?:keep|kept|retain\w*|retention|stor(?:e|ed|age)|hold|held|stay|preserv\w+|exempt\w*|exception\w*)\b"
+)
+ALL = re.compile(
+    rf"\b(?:all|every piece|any and all|100 ?%|everything)(?: of)?(?: (?:the|your|their|that|this|such))?(?: \w+){{0,4}}?"
+    rf"(?: we \w+ (?:about|on) you)? (?:will be|is|are|gets?|get|being) (?:\w+ly )?(?:delet|eras|remov|destroy)ed\b"
+    rf"|\bwe(?: will| shall| then)* (?:\w+ly )?{DELETED} (?:all|everything|every trace|every piece)\b"
+    r"|\b(?:nothing|no (?:copy|copies|trace|traces|record|records|data|information)) (?:\w+ ){0,4}?"
+    r"(?:remains?|is left|are left|is kept|are kept|will remain|will be kept|is retained|are retained)\b"
+    r"|\bwe (?:keep|retain) (?:nothing|no (?:copy|copies|trace|traces|records?|data))\b"
+)
+OWN_NARROW = re.compile(
+    r"\b(?:cookies?|payment|card|logs?|about (?:third|other)|children|minors?|under (?:the age|\d))\b"
+)
+AFTER_END = re.compile(
+    r"\b(?:keep|retain|store|hold|kept|retained|stored|held)\b(?: \w+){0,8}? (?:for )?(?:up to |a further |another |at least )?"
+    + PERIOD
+    + r"(?: \w+){0,3}? (?:after|following|from|once|beyond) (?:\w+ ){0,4}?"
+    r"(?:clos\w+|delet\w+|cancel\w*|terminat\w+|account ends|(?:end|expiry|expiration) of (?:your|the) (?:account|subscription|contract))"
+)
+FOR = re.compile(
+    r"\b(?:keep|retain|store|hold|kept|retained|stored|held|retention period|saved)\b(?: [\w/-]+){0,10}? "
+    r"(?:for|is)(?: a period of| a maximum of| a total of| the)? (?P<bound>up to |at most |no longer than |no more than |at least |a minimum of |"
+    r"a maximum of |maximum |not more than )?" + PERIOD
+)
+TOPICS = {
+    "payments": re.compile(r"\b(?:payment|invoice|billing|purchase|transaction|accounting|tax)"),
+    "counts of use": re.compile(r"\b(?:analytic|usage data|usage statistics|statistics|page views?)"),
+    "marketing": re.compile(r"\b(?:newsletter|marketing|news and offers|promotional)"),
+    "advertising": re.compile(r"\b(?:advertis|ads\b)"),
+}
+
+
+def deadline(place: Place, facts: Facts) -> str | None:
+    """Tell whether deletion is promised sooner than it is done, or later than law lets a person wait."""
+    named = _deadline(place)
+    if named is None:
+        return None
+    if named.days < facts.promised_days - 0.01:
+        return f"It names {named.words}; deletion here may take {facts.promised_days} days from the day the person is verified."
+    if named.days > LONGEST_ANSWER_DAYS and not LAW.search(place.low):
+        return f"It names {named.words}; a request must be answered within one month, and here it is."
+    return None
+
+
+def _deadline(place: Place) -> Period | None:
+    clauses = CLAUSE.split(place.low)
+    for n, clause in enumerate(clauses):
+        found = WITHIN.search(clause)
+        following = clauses[n + 1] if n + 1 < len(clauses) and clause.lstrip().startswith("within") else ""
+        if found and not NARROW.search(place.low) and _commits(clause + " , " + following):
+            return period(found)
+    return None
+
+
+def _commits(words: str) -> bool:
+    """Tell whether words say that a person's data is deleted."""
+    return bool(COMMITTED.search(words) and DATA.search(words) and not DENIED.search(words))
+
+
+def at_once(place: Place, facts: Facts) -> str | None:
+    """Tell whether deletion is promised on the spot."""
+    for clause in CLAUSE.split(place.low):
+        if AT_ONCE.search(clause) and _commits(clause) and not NARROW.search(clause):
+            return (
+                f"There is first a time to change one's mind ({facts.company.cooling_off}), "
+                f"and deletion may take {facts.promised_days} days."
+            )
+    return None
+
+
+def everything_deleted(place: Place, facts: Facts) -> str | None:
+    """Tell whether all data is said to be deleted, with no word near it of what stays."""
+    found = ALL.search(place.low)
+    if not found or OWN_NARROW.search(place.low) or DENIED.search(place.low[: found.start()][-12:]):
+        return None
+    around = place.low[: found.start()] + place.low[found.end() :]
+    if LAW.search(around) or any(LAW.search(other) and KEPT.search(other) for other in place.others()):
+        return None
+    named = [f"{ground} ({years} years)" for ground, years in facts.kept_by_law]
+    kept = "; ".join([*named, f"the evidence of the request itself ({facts.company.evidence_kept_for})"])
+    return f"Some records stay after a deletion: {kept}."
+
+
+def kept_after_the_end(place: Place, facts: Facts) -> str | None:
+    """Tell whether data is said to outlive the account, which it does not here."""
+    found = AFTER_END.search(place.low)
+    if not found or LAW.search(place.low) or DENIED.search(place.low) or _topic(place.low) or NARROW.search(place.low):
+        return None
+    named = period(found)
+    if named.days <= facts.promised_days:
+        return None
+    return f"It names {named.words}; an account that ends is deleted within {facts.promised_days} days here."
+
+
+def kept_for(place: Place, facts: Facts) -> str | None:
+    """Tell whether a period for keeping one kind of data is none that is configured for it."""
+    found, topic = FOR.search(place.low), _topic(place.low)
+    if not found or topic is None or "cookie" in place.low or DENIED.search(place.low[: found.start()]):
+        return None
+    named, configured = period(found), _configured(topic, facts)
+    if not configured or any(_agrees(named, found["bound"], days_of(one)) for one in configured):
+        return None
+    return f"It names {named.words} for {topic}; configured is {' or '.join(configured)}."
+
+
+def _topic(low: str) -> str | None:
+    found = [name for name, pattern in TOPICS.items() if pattern.search(low)]
+    return found[0] if len(found) == 1 else None
+
+
+def _configured(topic: str, facts: Facts) -> list[str]:
+    """Return the periods configured for a kind of data, ISO 8601, each once."""
+    pattern = TOPICS[topic]
+    about = [one for one in facts.company.purposes if pattern.search(f"{one.title} {' '.join(one.fields)}".lower())]
+    stated = [one.kept_for for one in about] or [
+        one.kept_for
+        for one in facts.company.purposes
+        if pattern.search(one.name.replace("_", " ") + f" {one.why}".lower())
+    ]
+    law = [f"P{years}Y" for ground, years in facts.kept_by_law if pattern.search(ground.lower())]
+    return list(dict.fromkeys([*stated, *(law if stated else [])]))
+
+
+def _agrees(named: Period, bound: str | None, days: float) -> bool:
+    if bound is None:
+        return named.is_about(days)
+    is_least = "least" in bound or "minimum" in bound
+    return days >= named.days * 0.96 if is_least else days <= named.days * 1.04

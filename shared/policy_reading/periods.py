@@ -1,0 +1,72 @@
+"""Stretches of time as policies write them: `14 days`, `fourteen (14) days`, `two weeks`, `a month`."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import isodate
+
+NUMBERS = {
+    word: n
+    for n, word in enumerate(
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+            "thirteen",
+            "fourteen",
+            "fifteen",
+            "sixteen",
+            "seventeen",
+            "eighteen",
+            "nineteen",
+            "twenty",
+        ]
+    )
+} | {"a": 1, "an": 1, "twenty-one": 21, "twenty-four": 24, "thirty": 30, "thirty-six": 36, "sixty": 60, "ninety": 90}
+DAYS = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 30.4375, "year": 365.25}
+PERIOD = (
+    r"(?P<n>\d{1,4}|" + "|".join(sorted(NUMBERS, key=len, reverse=True)) + r")(?:\s*\(\s*(?P<digits>\d{1,4})\s*\))?"
+    r"[\s-]+(?:(?:working|business|calendar|full|consecutive)\s+)?(?P<unit>hour|day|week|month|year)s?\b"
+)
+
+
+class Period(NamedTuple):
+    """A stretch of time, as it is written and in days; months and years are average ones."""
+
+    words: str
+    days: float
+
+    def is_about(self, other: float) -> bool:
+        """Tell whether it is as long as that many days: 30 days, a month and 31 days are the same."""
+        return abs(self.days - other) <= max(0.04 * other, 0.5)
+
+
+def period(found: re.Match[str]) -> Period:
+    """Return the period that a pattern with PERIOD in it found."""
+    n = found["digits"] or found["n"]
+    number = int(n) if n.isdigit() else NUMBERS[n]
+    start, end = found.span("n")[0], found.span("unit")[1]
+    return Period(
+        found.string[start:end] + ("s" if found.string[end : end + 1] == "s" else ""), number * DAYS[found["unit"]]
+    )
+
+
+def days_of(duration: str) -> float:
+    """Return an ISO 8601 duration in days, as above."""
+    parsed = isodate.parse_duration(duration)
+    if isinstance(parsed, isodate.Duration):
+        months = float(parsed.months) + 12 * float(parsed.years)
+        return months * DAYS["month"] + float(parsed.tdelta.total_seconds()) / 86400
+    return float(parsed.total_seconds()) / 86400

@@ -1,0 +1,174 @@
+"""§8: a policy is published with open eyes: what in it our configuration contradicts, and what the law misses in it, is listed.
+
+A finding stops nobody from publishing; it is kept with the version, and its fingerprint goes into the evidence. A rule
+would rather be silent than accuse a sentence that is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from shared.policy_reading import claims, claims_of_deletion, claims_of_recipients
+from shared.policy_reading.facts import Facts, Place
+from shared.policy_reading.missing import missing
+from shared.policy_reading.sentences import Sentence, read
+from shared.ports import Services
+from shared.promises import policy
+from shared.records import Findings
+from shared.times import rfc3339
+from shared.vault import canonical
+
+Kind = Literal["contradiction", "unprovable", "missing"]
+KINDS: tuple[Kind, ...] = ("contradiction", "unprovable", "missing")
+NOTICE_OF_CHANGE = timedelta(days=14)
+MOST = 300
+"""Findings kept of one text: a record ends at a million bytes."""
+LONGEST_QUOTE = 600
+MOST_IDS = 100
+"""Ids in the evidence; the fingerprint covers all."""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that is not so, cannot be proved, or is not said. `sentence`: the policy's own. `advisory`: only where it applies."""
+
+    id: str
+    kind: Kind
+    rule: str
+    why: str
+    source: str
+    section: str | None = None
+    sentence: str | None = None
+    advisory: bool = False
+
+
+class Rule(NamedTuple):
+    """A rule over one sentence: answers why it is not so, or None."""
+
+    name: str
+    kind: Kind
+    source: str
+    says: Callable[[Place, Facts], str | None]
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("consent_by_acceptance", "contradiction", "GDPR Art. 4(11), 7", claims.consent_by_acceptance),
+    Rule("anonymous", "contradiction", "GDPR Art. 4(1), recital 30", claims.anonymous),
+    Rule("deadline", "contradiction", "GDPR Art. 12(3), 17(1)", claims_of_deletion.deadline),
+    Rule("at_once", "contradiction", "GDPR Art. 12(3), 17(1)", claims_of_deletion.at_once),
+    Rule("everything_deleted", "contradiction", "GDPR Art. 17(3)", claims_of_deletion.everything_deleted),
+    Rule("kept_after_the_end", "contradiction", "GDPR Art. 5(1)(e)", claims_of_deletion.kept_after_the_end),
+    Rule("kept_for", "contradiction", "GDPR Art. 13(2)(a)", claims_of_deletion.kept_for),
+    Rule("recipient_unlisted", "contradiction", "GDPR Art. 13(1)(e), 28", claims_of_recipients.unlisted),
+    Rule("recipient_not_used", "contradiction", "GDPR Art. 13(1)(e)", claims_of_recipients.not_used),
+    Rule("no_sharing", "contradiction", "GDPR Art. 13(1)(e)", claims_of_recipients.no_sharing),
+    Rule("stays_here", "contradiction", "GDPR Art. 13(1)(f)", claims_of_recipients.stays_here),
+    Rule(
+        "untracked",
+        "contradiction",
+        "GDPR Art. 13(1)(e); Directive 2002/58/EC Art. 5(3)",
+        claims_of_recipients.untracked,
+    ),
+    Rule("disclosed_untold", "contradiction", "GDPR Art. 5(1)(a), 6(3), 48", claims.disclosed_untold),
+    Rule("changed_untold", "contradiction", "GDPR Art. 5(1)(a), 13(3)", claims.changed_untold),
+    Rule("other_contact", "contradiction", "GDPR Art. 12(2), 13(1)(a)", claims.other_contact),
+    Rule("opts_out_of_all", "contradiction", "GDPR Art. 13(3), 21(2)", claims.opts_out_of_all),
+    Rule("other_age", "contradiction", "GDPR Art. 8(1)", claims.other_age),
+    Rule("superlative", "unprovable", "GDPR Art. 5(1)(a), 5(2)", claims.superlative),
+)
+
+
+class Notice(NamedTuple):
+    """When a version is to take effect, as publishing it now would have it. `is_first`: there was none before."""
+
+    now: datetime
+    effective_at: datetime
+    material: bool
+    is_first: bool
+
+
+def findings(text: str, facts: Facts, notice: Notice | None = None) -> list[Finding]:
+    """Return what is found in a canonical text, sorted by kind, then by place. Pure; never raises on any text."""
+    sentences = read(text)
+    found = [*_notice(notice), *_contradicted(sentences, facts), *_unnamed(sentences, facts), *_missing(text, facts)]
+    unique = {one.id: one for one in reversed(found)}
+    order = {one.id: place for place, one in reversed(list(enumerate(found)))}
+    return sorted(unique.values(), key=lambda one: (KINDS.index(one.kind), one.advisory, order[one.id]))[:MOST]
+
+
+def facts_of(services: Services) -> Facts:
+    """Return the configuration as it is now."""
+    return Facts(services.company, services.annex, services.connected, services.website_data)
+
+
+def fingerprint(found: Sequence[Finding]) -> str:
+    """Return the SHA-256 of a list of findings, hexadecimal."""
+    return sha256(canonical(msgspec.to_builtins(found))).hexdigest()
+
+
+def summary(found: Sequence[Finding]) -> dict[str, Any]:
+    """Return what the evidence of a publication says of its findings: counts, ids and the fingerprint of all of them."""
+    ids = [one.id for one in found[:MOST_IDS]]
+    return {"counts": counts(found), "ids": ids, "sha256": fingerprint(found)}
+
+
+def counts(found: Sequence[Finding]) -> dict[str, int]:
+    """Return how many there are of each kind."""
+    return {kind: sum(one.kind == kind for one in found) for kind in KINDS}
+
+
+def shown(services: Services, version: str) -> dict[str, Any]:
+    """Return a version's findings as they stood when it was published. Raises Missing."""
+    published = policy.read(services, version)
+    stored = services.store.get(Findings, published.version)
+    found = msgspec.convert(stored.record.found if stored else [], list[Finding])
+    return {
+        "version": published.version,
+        "hash": published.policy.hash,
+        "published_at": rfc3339(published.policy.published_at),
+        "published_by": published.policy.published_by,
+        "findings": found,
+        **summary(found),
+    }
+
+
+def _contradicted(sentences: Sequence[Sentence], facts: Facts) -> Iterator[Finding]:
+    for n, sentence in enumerate(sentences):
+        place = Place(sentences, n)
+        for rule in RULES:
+            why = rule.says(place, facts)
+            if why:
+                yield _finding(rule.name, rule.kind, why, rule.source, sentence.section or None, sentence.text)
+
+
+def _finding(
+    rule: str, kind: Kind, why: str, source: str, section: str | None = None, sentence: str | None = None
+) -> Finding:
+    digest = sha256((sentence or "").encode()).hexdigest()[:8]
+    quoted = sentence if sentence is None or len(sentence) <= LONGEST_QUOTE else sentence[: LONGEST_QUOTE - 1] + "…"
+    id = f"{rule}-{digest}" if sentence is not None else rule
+    return Finding(id=id, kind=kind, rule=rule, why=why, source=source, section=section, sentence=quoted)
+
+
+def _unnamed(sentences: Sequence[Sentence], facts: Facts) -> Iterator[Finding]:
+    for name, why in claims_of_recipients.unnamed(sentences, facts):
+        yield msgspec.structs.replace(
+            _finding("recipient_unnamed", "contradiction", why, "GDPR Art. 13(1)(e)"), id=f"recipient_unnamed-{name}"
+        )
+
+
+def _missing(text: str, facts: Facts) -> Iterator[Finding]:
+    for one in missing(text, read(text), facts):
+        found = _finding(one.rule, "missing", one.why, one.source)
+        yield msgspec.structs.replace(found, id=f"missing-{one.rule}", advisory=one.advisory)
+
+
+def _notice(notice: Notice | None) -> Iterator[Finding]:
+    if notice is None or notice.is_first or not notice.material or notice.effective_at >= notice.now + NOTICE_OF_CHANGE:
+        return
+    why = "A material change takes effect less than 14 days from now: nobody can object, leave or decide in time."
+    yield _finding("notice_too_short", "contradiction", why, "GDPR Art. 5(1)(a), 13(3)")

@@ -1,0 +1,416 @@
+"""§8: everybody with an account is told of a new version by mail, once: stories of batches over real records."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from functions.work import HANDLERS
+from shared import batches, work
+from shared.failures import InDoubt, NeverRetry, Stale, TryAgain
+from shared.promises import announcing, campaigns, evidence, operators
+from shared.promises.announcing import Place, batch_id
+from shared.promises.policy import Draft, publish
+from shared.records import ALL_BATCHES, Batch, LedgerEntry, Subject, Work
+from shared.store import Create, Delete, Put, Stored, Update
+from tests.promises.world import World
+
+CAMPAIGN = "campaign-v2"
+FIRST = batch_id("v2", Place(0, 0, ""))
+
+
+def published(world: World, **more: Any) -> None:
+    publish(world.services, Draft(text="# Sample policy\n\nNew words.", version="v2", **more), "ola")
+
+
+def slowly(world: World, **limits: int) -> None:
+    world.services.__dict__["company"] = msgspec.structs.replace(world.services.company, **limits)
+
+
+def accounts(world: World, count: int) -> None:
+    for n in range(count):
+        world.account(f"u{n}", f"p{n}@mail.test")
+
+
+def told(world: World) -> Counter[str]:
+    return Counter(mail["to"] for mail in world.mailed(announcing.MAIL))
+
+
+def shown(world: World) -> dict[str, Any]:
+    found = campaigns.shown(world.services, CAMPAIGN)
+    return {name: found[name] for name in ("recipients", "sent", "failed", "in_doubt", "state")}
+
+
+def batch(world: World, id: str = FIRST) -> Stored[Batch]:
+    stored = world.services.store.get(Batch, id)
+    assert stored is not None
+    return stored
+
+
+def hear(world: World, *events: tuple[int, str]) -> None:
+    """Let the events of some of the first batch's mails arrive."""
+    stored = batch(world)
+    marked = stored.record
+    for n, status in events:
+        marked = batches.mark(marked, n, status)
+    world.services.store.commit([Update(stored, marked)])
+
+
+def kinds(world: World) -> list[str]:
+    return [item["kind"] for item in operators.attention_list(world.services)["items"]]
+
+
+# --- everybody, once -------------------------------------------------------------------------------------------------
+
+
+def test_every_account_is_told_once_and_the_report_says_so(world: World) -> None:
+    accounts(world, 5)
+    published(world)
+    world.run_due()
+    assert told(world) == Counter(f"p{n}@mail.test" for n in range(5))
+    assert shown(world) == {"recipients": 5, "sent": 5, "failed": 0, "in_doubt": 0, "state": "done"}
+    assert evidence.check(world.services)["intact"] is True
+
+
+def test_the_mail_names_the_title_the_day_and_each_ones_own_link(world: World) -> None:
+    accounts(world, 2)
+    published(world, summary="we count visits")
+    world.run_due()
+    first, second = world.mailed(announcing.MAIL)
+    assert (first["title"], first["summary"]) == ("Sample policy", "we count visits")
+    assert first["difference_url"] == "https://pledge.test/policy/v1...v2"
+    assert first["link"] != second["link"]
+
+
+def test_the_strands_of_many_meet_without_gap_or_overlap(world: World) -> None:
+    slowly(world, notices_per_call=7)
+    accounts(world, 120)
+    published(world)
+    world.run_due()
+    assert told(world) == Counter(f"p{n}@mail.test" for n in range(120))
+    assert max(map(len, world.postman.calls)) <= 7
+    assert shown(world)["state"] == "done"
+    found = world.services.store.query(ALL_BATCHES, limit=500)
+    assert sum(one.record.last for one in found if one.id.startswith(announcing.prefix("v2"))) == announcing.STRANDS
+
+
+@pytest.mark.parametrize("strands", [1, 16])
+def test_strands_cover_every_id(strands: int) -> None:
+    ends = [announcing._ends(n, strands) for n in range(strands)]
+    begins = [announcing._before(n, strands) for n in range(strands)]
+    assert begins == ["", *(f"{n:x}" for n in range(1, strands))]
+    assert ends[-1] == "f" * 40
+    assert all(end < begin for end, begin in zip(ends, begins[1:], strict=False))
+
+
+def test_a_second_delivery_of_the_same_work_tells_nobody_again(world: World) -> None:
+    accounts(world, 3)
+    published(world)
+    world.run_due()
+    now = world.clock.at
+    args = Place(0, 0, "").args()
+    for n in range(3):
+        again = Work(kind=announcing.SEND, ref=CAMPAIGN, due_at=now, created_at=now, args=args)
+        world.services.store.commit([Create(f"again-{n}", again)])
+    start = Work(kind=announcing.START, ref=CAMPAIGN, due_at=now, created_at=now)
+    world.services.store.commit([Create("start-again", start)])
+    assert set(world.run_due()) == {"done"}
+    assert set(told(world).values()) == {1}
+
+
+def test_accounts_of_one_mailbox_are_told_once(world: World) -> None:
+    world.account("u1", "ann@mail.test")
+    world.advance("P1D")
+    world.account("u2", "ann@mail.test")
+    world.account("u1", "ann@mail.test")
+    published(world)
+    world.run_due()
+    assert told(world) == Counter(["ann@mail.test"])
+
+
+def test_accounts_of_one_mailbox_in_different_batches_are_told_once(world: World) -> None:
+    slowly(world, notices_per_call=1)
+    for n in range(4):
+        world.account(f"u{n}", "ann@mail.test")
+        world.advance("P1D")
+    published(world)
+    world.run_due()
+    assert told(world) == Counter(["ann@mail.test"])
+
+
+def test_the_other_account_is_told_once_the_first_has_left_the_mailbox(world: World) -> None:
+    world.account("u1", "ann@mail.test")
+    world.account("u2", "ann@mail.test")
+    world.account("u1", "elsewhere@mail.test")
+    published(world)
+    world.run_due()
+    assert told(world) == Counter(["ann@mail.test", "elsewhere@mail.test"])
+
+
+def test_who_has_no_confirmed_mailbox_or_came_later_is_not_told(world: World) -> None:
+    from shared.promises import subjects
+    from shared.promises.subjects import Linked
+
+    subjects.link(world.services, Linked(user_id="u1", email="maybe@mail.test", email_verified=False))
+    subjects.link(world.services, Linked(user_id="u2"))
+    published(world)
+    world.clock.at += timedelta(seconds=1)
+    world.account("u3", "late@mail.test")
+    world.topic.loses = True
+    world.run_due()
+    assert told(world) == Counter()
+
+
+def test_who_said_no_to_marketing_is_told_all_the_same(world: World) -> None:
+    from shared.promises import objections
+
+    world.account("u1", "ann@mail.test")
+    changes = objections.stop(world.services, "ann@mail.test", ["marketing"], "objection", "form")
+    world.services.commit(changes)
+    published(world)
+    world.run_due()
+    assert told(world) == Counter(["ann@mail.test"])
+
+
+def test_whoever_was_erased_is_not_told(world: World) -> None:
+    accounts(world, 2)
+    world.confirm("p0@mail.test")
+    world.advance("P3D")
+    published(world)
+    world.run_due()
+    assert told(world) == Counter(["p1@mail.test"])
+
+
+# --- a call that goes wrong ------------------------------------------------------------------------------------------
+
+
+def test_a_refusal_in_passing_is_tried_again_soon_and_nobody_is_told_twice(world: World) -> None:
+    accounts(world, 3)
+    world.postman.answers = [TryAgain("sendgrid_429", 30)]
+    published(world)
+    assert "postponed" in world.run_due()
+    assert (batch(world).record.state, told(world)) == ("waiting", Counter())
+    world.advance("PT5M")
+    assert set(told(world).values()) == {1}
+    assert shown(world) == {"recipients": 3, "sent": 3, "failed": 0, "in_doubt": 0, "state": "done"}
+
+
+def test_a_call_that_was_cut_off_waits_for_its_events_before_anybody_is_written_to_again(world: World) -> None:
+    accounts(world, 4)
+    world.postman.answers = [InDoubt("sendgrid_timeout")]
+    published(world)
+    world.run_due()
+    assert shown(world) == {"recipients": 4, "sent": 0, "failed": 0, "in_doubt": 4, "state": "sending"}
+    hear(world, (0, "accepted"), (1, "delivered"), (2, "bounced"))
+    world.advance("PT5H")
+    assert len(world.postman.calls) == 1
+    world.advance("PT2H")
+    assert [len(call) for call in world.postman.calls] == [4, 1]
+    assert world.postman.calls[1][0].reference == world.postman.calls[0][3].reference
+    assert shown(world)["state"] == "done"
+
+
+def test_a_call_that_all_events_speak_of_is_not_made_again(world: World) -> None:
+    accounts(world, 2)
+    world.postman.answers = [InDoubt("sendgrid_timeout")]
+    published(world)
+    world.run_due()
+    hear(world, (0, "accepted"), (1, "accepted"))
+    world.advance("PT7H")
+    assert len(world.postman.calls) == 1
+    assert shown(world) == {"recipients": 2, "sent": 2, "failed": 0, "in_doubt": 0, "state": "done"}
+
+
+def test_a_crash_inside_the_call_is_a_call_in_doubt(world: World) -> None:
+    accounts(world, 2)
+    world.postman.answers = [KeyboardInterrupt()]  # type: ignore[list-item]
+    published(world)
+    with pytest.raises(KeyboardInterrupt):
+        world.run_due()
+    assert batch(world).record.state == "sending"
+    world.advance("PT1H")
+    assert len(world.postman.calls) == 1, "the lease ran out, and nobody is written to before the events had time"
+    world.advance("PT6H")
+    assert told(world) == Counter(["p0@mail.test", "p1@mail.test"])
+
+
+def test_a_crash_before_the_batch_was_marked_starts_it_anew(world: World) -> None:
+    accounts(world, 2)
+    published(world)
+    due = next(iter(work.due(world.services)))
+    work.run(world.services, due.id, HANDLERS)
+    (start,) = work.due(world.services)
+    world.services.store.commit([Update(start, start.record)])
+    world.run_due()
+    assert set(told(world).values()) == {1}
+
+
+def test_one_address_that_the_mail_service_refuses_does_not_keep_the_others_from_being_told(world: World) -> None:
+    accounts(world, 9)
+    world.postman.unacceptable = {"p3@mail.test", "p7@mail.test"}
+    published(world)
+    world.run_due()
+    assert told(world) == Counter(f"p{n}@mail.test" for n in range(9) if n not in {3, 7})
+    assert shown(world) == {"recipients": 9, "sent": 7, "failed": 2, "in_doubt": 0, "state": "done"}
+    assert "notices_refused" in kinds(world)
+
+
+def test_a_key_that_was_revoked_goes_to_a_person_and_nobody_is_lost_or_told_twice(world: World) -> None:
+    accounts(world, 3)
+    world.postman.answers = [NeverRetry("sendgrid_401")]
+    published(world)
+    assert "failed" in world.run_due()
+    assert "work_failed" in kinds(world)
+    world.advance("PT7H")
+    assert set(told(world).values()) == {1}
+    assert shown(world)["state"] == "done"
+
+
+def test_a_half_that_was_taken_before_the_other_was_refused_is_not_sent_again_at_once(world: World) -> None:
+    accounts(world, 4)
+    world.postman.unacceptable = {"p0@mail.test"}
+    # the whole, its first half, and then the second half is cut short
+    world.postman.answers = [None, None, None, TryAgain("sendgrid_429")]
+    published(world)
+    world.run_due()
+    world.postman.unacceptable = set()
+    before = told(world)
+    world.advance("PT1H")
+    assert told(world) == before
+
+
+# --- who has no mailbox any more -------------------------------------------------------------------------------------
+
+
+def bounced(world: World, *numbers: int) -> None:
+    hear(world, *((n, "bounced") for n in numbers))
+    now = world.clock.at
+    world.services.store.commit([Put("bounced", Work(kind=announcing.BOUNCED, ref=FIRST, due_at=now, created_at=now))])
+    world.run_due()
+
+
+def refs(world: World) -> Sequence[str]:
+    return announcing.refs_of(batch(world).record)
+
+
+def test_a_bounced_notice_is_shown_to_a_person_and_its_account_is_not_written_to_again(world: World) -> None:
+    accounts(world, 3)
+    published(world)
+    world.run_due()
+    bounced(world, 1)
+    unreachable = world.services.store.get(Subject, refs(world)[1])
+    assert unreachable is not None
+    assert unreachable.record.unreachable_at == world.clock.at
+    assert "notices_bounced" in kinds(world)
+    publish(world.services, Draft(text="# Three\n\nWords.", version="v3"), "ola")
+    world.run_due()
+    assert campaigns.shown(world.services, "campaign-v3")["recipients"] == 2
+
+
+def test_a_new_confirmed_address_makes_an_account_reachable_again(world: World) -> None:
+    accounts(world, 1)
+    published(world)
+    world.run_due()
+    bounced(world, 0)
+    world.account("u0", "new@mail.test")
+    subject = world.services.store.get(Subject, refs(world)[0])
+    assert subject is not None
+    assert subject.record.unreachable_at is None
+
+
+# --- pause, pace, evidence -------------------------------------------------------------------------------------------
+
+
+def step(world: World) -> None:
+    for one in work.due(world.services):
+        work.run(world.services, one.id, HANDLERS)
+
+
+def test_a_pause_stops_before_the_next_batch_and_resuming_tells_the_rest(world: World) -> None:
+    slowly(world, notices_per_call=2)
+    accounts(world, 60)
+    published(world)
+    for _ in range(3):
+        step(world)
+    assert campaigns.pause(world.services, CAMPAIGN, "ola")["state"] == "paused"
+    world.run_due()
+    first = told(world)
+    assert 0 < len(first) < 60
+    world.advance("P30D")
+    assert told(world) == first
+    assert campaigns.pause(world.services, CAMPAIGN, "ola")["state"] == "paused"
+    assert campaigns.resume(world.services, CAMPAIGN, "ola")["state"] == "sending"
+    assert campaigns.resume(world.services, CAMPAIGN, "ola")["state"] == "sending"
+    world.run_due()
+    assert told(world) == Counter(f"p{n}@mail.test" for n in range(60))
+    assert shown(world)["state"] == "done"
+    assert evidence.check(world.services)["intact"] is True
+
+
+def test_a_pause_before_anything_was_sent_is_kept_and_resumed_from_the_beginning(world: World) -> None:
+    accounts(world, 2)
+    published(world)
+    (announce,) = work.due(world.services)
+    work.run(world.services, announce.id, HANDLERS)
+    campaigns.pause(world.services, CAMPAIGN, "ola")
+    world.advance("P1D")
+    assert told(world) == Counter()
+    campaigns.resume(world.services, CAMPAIGN, "ola")
+    world.run_due()
+    assert set(told(world).values()) == {1}
+
+
+@pytest.mark.parametrize("act", [campaigns.pause, campaigns.resume])
+def test_what_is_done_or_not_open_can_be_neither_paused_nor_resumed(world: World, act: Any) -> None:
+    world.topic.loses = True
+    published(world)
+    with pytest.raises(Stale):
+        act(world.services, CAMPAIGN, "ola")
+    world.topic.loses = False
+    world.advance("PT1H")
+    assert shown(world)["state"] == "done"
+    with pytest.raises(Stale):
+        act(world.services, CAMPAIGN, "ola")
+
+
+def test_the_companys_limit_spaces_the_batches_of_a_strand(world: World) -> None:
+    slowly(world, notices_per_call=2, notices_per_hour=32)
+    accounts(world, 100)
+    published(world)
+    world.run_due()
+    # sixteen strands of two at once, and then an hour of rest
+    assert len(told(world)) <= 32
+    world.advance("P1D")
+    assert len(told(world)) == 100
+
+
+def test_each_batch_is_a_stream_and_the_last_entry_of_the_campaign_lists_their_heads(world: World) -> None:
+    accounts(world, 3)
+    published(world)
+    world.run_due()
+    (entry,) = operators.evidence(world.services, FIRST)["entries"]
+    assert (entry["kind"], entry["facts"]["recipients"], entry["facts"]["campaign"]) == ("batch.sent", 3, CAMPAIGN)
+    last = operators.evidence(world.services, CAMPAIGN)["entries"][-1]
+    assert (last["kind"], last["facts"]["batches"]) == ("campaign.done", {FIRST: entry["mac"]})
+
+
+def test_a_batch_whose_evidence_was_cut_is_found(world: World) -> None:
+    accounts(world, 1)
+    published(world)
+    world.run_due()
+    world.services.store.commit([Delete(LedgerEntry, f"{FIRST}:000001")])
+    found = evidence.check(world.services)
+    assert (found["intact"], found["first_break"]) == (False, FIRST)
+
+
+def test_no_address_stands_outside_of_what_is_sealed(world: World) -> None:
+    accounts(world, 2)
+    published(world)
+    world.run_due()
+    assert b"mail.test" not in bytes(str(batch(world).record), "utf-8")
+    assert not any("mail.test" in one.reference for call in world.postman.calls for one in call)
