@@ -106,7 +106,7 @@ class Prepared(NamedTuple):
 def publish(services: Services, draft: Draft, by: str) -> Published:
     """Publish a version: record, findings, pointer, evidence and the work that announces it in one commit.
 
-    Raises BadInput (by the draft's field), Stale (version taken, nothing changed, or another published meanwhile).
+    Raises BadInput (by the draft's field), Stale (version taken, or another published meanwhile).
     """
     now = services.clock.now()
     prepared = prepare(services, draft, by, now)
@@ -128,8 +128,6 @@ def prepare(services: Services, draft: Draft, by: str, now: datetime) -> Prepare
         raise Stale("this version exists, and a version never changes", "version")
     earlier = read(services, pointer.record.version) if pointer else None
     policy = _record(services, draft, by, now, [*history, version], earlier.policy if earlier else None)
-    if earlier and (policy.hash, policy.catalogue_hash) == (earlier.policy.hash, earlier.policy.catalogue_hash):
-        raise Stale("this is the text in force, and neither purposes nor recipients changed", "text")
     return Prepared(version, policy, _findings(services, policy, now), pointer, earlier)
 
 

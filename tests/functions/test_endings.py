@@ -74,7 +74,7 @@ def test_the_page_has_one_button_and_only_pressing_it_keeps_the_account(called: 
 
 def test_once_it_has_begun_the_link_says_so(called: Called) -> None:
     link = f"/requests{KEEP}".format_map(ending(called))
-    called.later(days=7)
+    called.later(days=7, minutes=1)
     called.run_due()
     called.later(days=1, minutes=5)
     called.run_due()

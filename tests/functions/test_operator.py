@@ -6,10 +6,11 @@ import sqlite3
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from shared.records import Right
 from shared.times import plus, rfc3339
 from tests.functions.called import OPERATOR_TOKEN, WEBSITE_KEYS, Called, problem
 from tests.functions.edge_contract import ActsContract, ReadsContract
@@ -269,11 +270,12 @@ def test_what_cannot_be_entered_is_refused_by_its_field(called: Called, change: 
         problem(called.operator("POST", "/requests", body), 400, field)
 
 
-@pytest.mark.parametrize("right", ["access", "portability", "objection"])
-def test_the_other_rights_cannot_be_entered_yet(called: Called, right: str) -> None:
-    body = {"channel": "phone", "received_at": rfc3339(called.now()), "right": right, "email": EMAIL}
-    with called.changing_nothing():
-        problem(called.operator("POST", "/requests", body), 501, "right")
+@pytest.mark.parametrize("right", get_args(Right))
+def test_every_right_can_be_entered_for_somebody(called: Called, right: str) -> None:
+    more = {"corrections": {"name": "Ada L."}} if right == "rectification" else {}
+    answer = entered(called, channel="phone", email=EMAIL, right=right, **more)
+    shown = called.operator("GET", f"/requests/{answer['request_id']}").json
+    assert (shown["right"], shown["channel"]) == (right, "phone")
 
 
 def test_a_letter_that_lay_for_weeks_still_gives_its_writer_time_to_confirm(called: Called) -> None:

@@ -61,8 +61,8 @@ def test_a_consent_that_never_came_to_belong_to_anybody_leaves_no_evidence(calle
     called.later(days=8)
     expired(called)
     assert called.get(answer["receipt_url"]).status_code == 404
-    assert called.operator("POST", "/evidence/verify").json == {"entries": 2, "intact": True}, (
-        "the policy's and its campaign's"
+    assert called.operator("POST", "/evidence/verify").json == {"entries": 5, "intact": True}, (
+        "the policy's, its campaign's three and its batch's"
     )
 
 
@@ -90,8 +90,8 @@ def test_a_request_goes_with_its_whole_stream_when_the_companys_period_is_over(c
     assert expired(called)["requests"] == 1
     assert called.get(answer["status_url"]).status_code == 404
     assert called.operator("GET", f"/evidence/{answer['request_id']}").status_code == 404
-    assert called.operator("POST", "/evidence/verify").json == {"entries": 2, "intact": True}, (
-        "the policy's and its campaign's"
+    assert called.operator("POST", "/evidence/verify").json == {"entries": 5, "intact": True}, (
+        "the policy's, its campaign's three and its batch's"
     )
 
 

@@ -12,9 +12,12 @@ from tests.functions.edge_contract import METHODS, PagesContract, ReadsContract
 from tests.infra.html_reader import Page
 
 CONTRACT = {
+    "/operator/campaigns/{campaign_id}/pause": {"post"},
+    "/operator/campaigns/{campaign_id}/resume": {"post"},
     "/policy": {"get"},
     "/policy/notice": {"get"},
     "/policy/subprocessors": {"get"},
+    "/policy/changes": {"get"},
     "/policy/{version}": {"get"},
     "/policy/{a}...{b}": {"get"},
     "/consents": {"post"},
@@ -49,6 +52,8 @@ CONTRACT = {
     "/operator/requests/{request_id}/steps/{subprocessor}/retry": {"post"},
     "/operator/requests/{request_id}/steps/{subprocessor}/resolve": {"post"},
     "/operator/policies": {"post"},
+    "/operator/policies/new": {"get", "post"},
+    "/operator/policies/{version}/findings": {"get"},
     "/operator/campaigns/{campaign_id}": {"get"},
     "/operator/breaker/reset": {"post"},
     "/operator/attention": {"get"},
