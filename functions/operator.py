@@ -113,7 +113,7 @@ def show_findings(call: Call[None]) -> Answer:
     return findings.shown(call.services, call.path["version"])
 
 
-@edge.route("GET", "/policies/new", "The page for publishing")
+@edge.route("GET", "/policies/new", "The page for publishing", who="form")
 def show_publish_form(call: Call[None]) -> Answer:
     from infra.http import publish_page
 
@@ -125,13 +125,14 @@ def show_publish_form(call: Call[None]) -> Answer:
     "/policies/new",
     "Look at what publishing would do, or publish; the operator's token stands in the form",
     body=PublishForm,
+    who="form",
     form=True,
     most_bytes=MOST_BYTES_OF_A_FORM,
 )
 def post_publish_form(call: Call[PublishForm]) -> Answer:
     from infra.http import publish_page
 
-    return publish_page.posted(call.services, call.body)
+    return publish_page.posted(call.services, call.body, page=call.wants_page())
 
 
 @edge.route("GET", "/campaigns/<campaign_id>", "How far the announcing of a version is", who="operator")

@@ -7,7 +7,7 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
-from infra import cli_keys, cli_publish
+from infra import cli_import, cli_keys, cli_publish
 from infra.container import Container
 from infra.settings import Settings
 from shared.failures import Misconfigured, NeverRetry, Refused, TryAgain
@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="check the evidence since the last checkpoint")
     verify.add_argument("--all", action="store_true", help="every stream, every head and every checkpoint")
     verify.set_defaults(run=_verify)
+    cli_import.add_to(commands)
     cli_keys.add_to(commands)
     bundle = commands.add_parser("bundle", help="pack what Google Cloud runs, with the company's own files")
     bundle.add_argument("--company", type=Path, required=True, help="the company's file, YAML")

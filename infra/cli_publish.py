@@ -103,6 +103,8 @@ def _rehearsed(answer: dict[str, Any], *, colour: bool) -> Iterator[str]:
     yield f"In effect from {answer['effective_at']}, {'material' if answer['material'] else 'not material'}"
     money = answer["cost"].get("money")
     yield f"Recipients: {answer['recipients']} accounts" + (f", {money} at most" if money else "")
+    if answer["unchanged"]:
+        yield "Neither the text nor purposes and recipients changed: everybody would be written to for nothing."
     yield from _found(answer["findings"])
     yield from ["", "WHAT CHANGES"]
     if answer["diff"] is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import secrets
 from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ EMULATORS = (
     "SECRETS_EMULATOR_HOST",
 )
 SANDBOX_ACCOUNTS = {"GA_PROPERTY": "1", "META_AD_ACCOUNT": "1000001"}
+SANDBOX_BASES = "sandbox-bases.json"
 SAMPLES = Path(__file__).parent / "local" / "samples"
 
 
@@ -133,10 +135,16 @@ class Settings:
 
     def vendor_base(self, name: str) -> str | None:
         """Return a vendor's base URL. Refused unless loopback where we are sheltered: a test can never reach a vendor."""
-        base = self.text(name)
+        base = self.text(name) or self._sandbox_base(name)
         if self.sheltered and not is_loopback(base or ""):
             raise Misconfigured(f"{name}: only a loopback address is allowed under RUNTIME=local or beside an emulator")
         return base
+
+    def _sandbox_base(self, name: str) -> str | None:
+        """Return where the running server has its sandbox: the command line beside it is told nothing else."""
+        file = self.data_dir / SANDBOX_BASES if self.runtime == "local" else None
+        bases: dict[str, str] = json.loads(file.read_text()) if file and file.exists() else {}
+        return bases.get(name)
 
 
 def is_loopback(url: str) -> bool:

@@ -533,6 +533,41 @@ class Breaker(Record, frozen=True, kw_only=True, omit_defaults=True):
     tripped_at: datetime | None = None
 
 
+class Import(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """One file, or one vendor's lists, being taken in; see `shared.promises.importing`. Its id: a keyed hash of which.
+
+    `line`: up to which it was taken, in the same commits. `n_told`: commits that had vendors told of stops.
+    `done_at`: when it was last taken to its end.
+    """
+
+    collection: ClassVar[str] = "imports"
+    kind: Literal["customers", "consents", "unsubscribes", "suppressions"]
+    source: Literal["file", "sendgrid", "stripe"]
+    state: Literal["running", "done"]
+    by: str
+    started_at: datetime
+    head: Head
+    line: int = 0
+    counts: dict[str, int] = {}
+    n_told: int = 0
+    done_at: datetime | None = None
+
+
+class Refused(Value, frozen=True, kw_only=True, omit_defaults=True):
+    """Why one row was not taken, without anything that stood in it."""
+
+    line: int
+    field: str
+    rule: str
+
+
+class RefusedRows(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """The rows of one commit of an import that were not taken. Its id: the import's and the first of the lines."""
+
+    collection: ClassVar[str] = "refused_rows"
+    rows: list[Refused]
+
+
 class WebsiteDocument(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A document of the demo website's own database. Its id is its path; the data is the website's, not ours."""
 
@@ -569,6 +604,8 @@ RECORDS: tuple[type[Record], ...] = (
     InboundMail,
     WebhookEvent,
     Breaker,
+    Import,
+    RefusedRows,
     WebsiteDocument,
 )
 
@@ -595,6 +632,10 @@ RETAINED_OF_REQUEST = Query(Retained, equals=("request",), by="until")
 RETAINED_OF_STEP = Query(Retained, equals=("request", "subprocessor"), by="until")
 RETAINED_BY_PLACE = Query(Retained)
 """Ids begin with the keyed hash of the place, so that any request's records of it are found."""
+ALL_TOMBSTONES = Query(Tombstone)
+ALL_IMPORTS = Query(Import)
+REFUSED_ROWS = Query(RefusedRows)
+"""Ids begin with their import's."""
 ENDING = (
     Pending,
     Idempotency,
@@ -630,6 +671,9 @@ QUERIES: tuple[Query[Any], ...] = (
     RETAINED_OF_REQUEST,
     RETAINED_OF_STEP,
     RETAINED_BY_PLACE,
+    ALL_TOMBSTONES,
+    ALL_IMPORTS,
+    REFUSED_ROWS,
     *EXPIRED,
 )
 _DECLARED = frozenset(QUERIES)

@@ -8,11 +8,12 @@ Receipts and statements are JWS (RFC 7515) with Ed25519 (RFC 8037), checkable by
 from __future__ import annotations
 
 import base64
+import binascii
 import functools
 import hmac
 import secrets
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -22,7 +23,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from shared.failures import NeverRetry
 
 NONCE_BYTES = 12
+URL_SAFE = bytes.maketrans(b"+/", b"-_")
 KEY_ID_BYTES = 4
+T = TypeVar("T")
 
 
 class Keyset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,7 +57,7 @@ def _fresh() -> dict[str, bytes]:
 
 def b64url(data: bytes) -> str:
     """Encode as RFC 7515 does: URL-safe, no padding."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return binascii.b2a_base64(data, newline=False).translate(URL_SAFE, b"=").decode()
 
 
 def unb64url(text: str) -> bytes:
@@ -103,12 +106,18 @@ class Vault:
 
     def unseal(self, place: str, sealed: bytes) -> Any:
         """Open what was sealed to this place. Raises NeverRetry when it was moved, altered or its key is gone."""
+        return msgspec.json.decode(self._plain(place, sealed))
+
+    def unsealed(self, place: str, sealed: bytes, kind: type[T]) -> T:
+        """Open what was sealed to this place as a value of a type. Raises as `unseal` does."""
+        return msgspec.json.decode(self._plain(place, sealed), type=kind)
+
+    def _plain(self, place: str, sealed: bytes) -> bytes:
         key_id, rest = sealed[:KEY_ID_BYTES].hex(), sealed[KEY_ID_BYTES:]
         try:
-            plain = self._seals[key_id].decrypt(rest[:NONCE_BYTES], rest[NONCE_BYTES:], place.encode())
+            return self._seals[key_id].decrypt(rest[:NONCE_BYTES], rest[NONCE_BYTES:], place.encode())
         except (KeyError, InvalidTag) as error:
             raise NeverRetry("sealed_value_does_not_open") from error
-        return msgspec.json.decode(plain)
 
     def keyed(self, use: str, value: str) -> str:
         """Return the keyed hash of an identifier for one use: 192 bits, hexadecimal. Still personal data.

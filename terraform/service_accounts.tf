@@ -71,9 +71,9 @@ resource "google_storage_bucket_iam_member" "evidence" {
   member = google_service_account.function[each.value.function].member
 }
 
-# The website's own data: those who are told where it is.
+# The website's own data: those who are told where it is. Who is told only what it is (WEBSITE_DATA) gets at none of it.
 locals {
-  website_readers = [for name, entry in local.functions : name if contains(entry.settings, "WEBSITE_DATA")]
+  website_readers = [for name, entry in local.functions : name if contains(entry.settings, "WEBSITE_DATABASE")]
   website_grants = {
     for pair in setproduct([for key, grant in local.grants : key if startswith(grant.role, "storage.") && contains(local.website_readers, grant.function)], var.website.buckets) :
     "${pair[0]}/${pair[1]}" => merge(local.grants[pair[0]], { bucket = pair[1] })

@@ -40,7 +40,7 @@ def caller_of(request: flask.Request, services: Container, who: str, function: s
     sent = request.headers.get("Authorization")
     if who == "operator":
         return operator_by(_bearer(sent), services, function)
-    if sent is None and who == "anyone":
+    if who == "form" or (sent is None and who == "anyone"):
         return ANYONE
     if not _matches(_bearer(sent), services.website_keys):
         raise Unauthenticated("send one of the website's keys as a bearer", "Authorization")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html as escaping
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from shared.text_difference import Piece, near_a_blank
 BESIDE = 220
 """Letters of what stayed that are shown beside a change, to the end of a word."""
 WORTH_FOLDING = 400
+GAPS = re.compile(r"\n{3,}")
 FIELDS = {
     "why": "what it is for", "legal_basis": "the legal basis", "fields": "which data", "kept_for": "how long it is kept",
     "kept_in_words": "how long it is kept, in words", "recipients": "who gets it", "title": "its name", "purpose": "what it is for",
@@ -56,8 +58,8 @@ def _stayed(text: str, *, is_first: bool, is_last: bool) -> dict[str, Any]:
 
 
 def lines(text: str) -> Markup:
-    """Return a text as HTML, its line breaks kept."""
-    return Markup(escaping.escape(text).replace("\n", "<br>"))  # noqa: S704 - escaped here
+    """Return a text as HTML, its line breaks kept and a gap no wider than one line."""
+    return Markup(GAPS.sub("\n\n", escaping.escape(text)).replace("\n", "<br>"))  # noqa: S704 - escaped here
 
 
 def sentences(differing: Differing) -> list[str]:

@@ -25,7 +25,7 @@ from infra.http.answers import JSON, Answer, cors_headers, json_answer, prefligh
 from infra.http.callers import Caller, caller_of
 from shared.failures import BadInput, Missing, Refused, TooLarge, TryAgain
 
-Who = Literal["anyone", "website", "operator", "internal"]
+Who = Literal["anyone", "website", "operator", "internal", "form"]
 FORM = "application/x-www-form-urlencoded"
 MOST_BYTES = 64 * 1024
 MOST_DRAINED = 64 * 1024 * 1024
@@ -38,7 +38,9 @@ class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Route(NamedTuple):
-    """One call of the contract. `who`: the least a caller must be. `form`: pages may post it urlencoded.
+    """One call of the contract. `who`: the least a caller must be; `form`: they name themselves in what they post.
+
+    `form`: pages may post it urlencoded.
 
     `raw`: the handler gets the body's bytes as they came, to check a signature over them before anything reads them.
     """

@@ -29,8 +29,8 @@ def empty(services: Container) -> flask.Response:
     return _page(services, {})
 
 
-def posted(services: Container, form: PublishForm) -> flask.Response:
-    """Show what publishing would do, or publish what was looked at. Refuses on the page, with what was typed."""
+def posted(services: Container, form: PublishForm, *, page: bool) -> flask.Response:
+    """Show what publishing would do, or publish what was looked at. Refuses with what was typed, where a page is wanted."""
     typed = msgspec.to_builtins(form) | {"token": ""}
     try:
         by = _operator(services, form.token)
@@ -40,6 +40,8 @@ def posted(services: Container, form: PublishForm) -> flask.Response:
             return _published(services, typed, draft, by)
         return _rehearsed(services, typed | {"seen": seen}, draft, by)
     except Refused as refusal:
+        if not page:
+            raise
         return _page(services, typed, refusal.status, problem={"rule": refusal.rule, "field": refusal.field})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -21,7 +22,7 @@ from infra.container import Container
 from infra.local.functions import FrontDoor, apps, function_map, public
 from infra.local.inside import Inside
 from infra.local.queue import LocalPlatform, LocalQueue
-from infra.settings import SANDBOX_ACCOUNTS, Settings
+from infra.settings import SANDBOX_ACCOUNTS, SANDBOX_BASES, Settings
 from shared.promises.policy import IN_FORCE, Draft, publish
 from shared.records import InForce
 
@@ -104,6 +105,8 @@ def main() -> None:
     sandbox = Sandbox(settings.data_dir.resolve(), environment)
     for vendor, name in VENDORS_BASES.items():
         environment.setdefault(name, f"{sandbox.base}/{vendor}")
+    bases = {name: environment[name] for name in VENDORS_BASES.values()}
+    (settings.data_dir / SANDBOX_BASES).write_text(json.dumps(bases))
     server = _server(Settings(environment), sandbox)
     sandbox.wait()
     _stop_on_signals(server)

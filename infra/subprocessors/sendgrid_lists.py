@@ -142,6 +142,11 @@ class SuppressionLists:
     def _group_mark(self, group: int, address: str) -> str:
         return f"{self._mark(address)}:{group}"
 
+    def is_ours(self, address: str, group: int | None = None) -> bool:
+        """Tell whether it was us who put the address on the global list or on a group's, whatever for."""
+        mark = self._mark(address) if group is None else self._group_mark(group, address)
+        return self._store.get(VendorRestriction, mark) is not None
+
     # --- restriction -------------------------------------------------------------------------------------------------
 
     def restricted(self, address: str) -> bool:

@@ -86,8 +86,9 @@ class SendgridTransport:
         """
         if not all(path):  # without its last segment an address means the whole list
             raise NeverRetry("sendgrid_empty_segment")
-        client = _Client(self._opener, url_path=[quote(segment, safe="") for segment in path], **self._settings)
-        answer = _outcome(lambda: _read(getattr(client, method)(request_body=body, query_params=query)), answers)
+        data = None if body is None else msgspec.json.encode(body)
+        client = _Client(self._opener, data, url_path=[quote(segment, safe="") for segment in path], **self._settings)
+        answer = _outcome(lambda: _read(getattr(client, method)(query_params=query)), answers)
         if isinstance(answer, Exception):
             # raised here and not where it was caught: the client's exception holds the address it called
             raise answer
@@ -164,13 +165,18 @@ def _service_mail(sender: str, subject: str, text: str, html: str) -> dict[str, 
 
 
 class _Client(Client):  # type: ignore[misc]
-    """The vendor's client over our own opener: its own would pass the key on to wherever a redirect leads."""
+    """The vendor's client over our own opener: its own would pass the key on to wherever a redirect leads.
 
-    def __init__(self, opener: OpenerDirector, **settings: Any) -> None:
+    `data`: the body's bytes. The client would encode it slowly, and make a text of all of it for a log that is off.
+    """
+
+    def __init__(self, opener: OpenerDirector, data: bytes | None, **settings: Any) -> None:
         super().__init__(**settings)
         self._opener = opener
+        self._data = data
 
     def _make_request(self, _: Any, request: Any, timeout: float | None = None) -> Any:
+        request.data = self._data
         return super()._make_request(self._opener, request, timeout)
 
 

@@ -27,6 +27,7 @@ NOT_ANONYMOUS = re.compile(
     r"\b(?:not|never|no longer|cannot be (?:called|considered)|isn't|aren't|neither)(?: \w+){0,3} anonym"
     r"|pseudonym|\banonymi[sz]ed? (?:your |the )?ip\b|\bip[- ]addresses?(?: \w+){0,4} anonymi[sz]|\bip[- ]anonymi[sz]"
     r"|\b(?:delete[sd]?|erase[sd]?|deleted|removed?) or (?:\w+ )?anonymi[sz]|\banonymi[sz]ed? or (?:\w+ )?delete"
+    r"|\b(?:may|can|could|might|or) (?:be )?(?:\w+ or )?anonymi[sz]ed\b|\b(?:shortened|truncated|masked)\b"
     r"|\bour own (?:counts|statistics|counters)\b|\banonymous(?:ly)? (?:report|complain|question|tip)|\bif (?:\w+ ){1,8}anonym"
 )
 BY_DOING = re.compile(
@@ -103,6 +104,7 @@ AGE = re.compile(
     r"|\b(?:at least|minimum age (?:is|of)|aged?) (?P<least>\d{1,2})(?: years| or (?:older|over|above)|\b)"
     r"|\b(?P<over>\d{1,2}) (?:years (?:old |of age )?)?(?:or|and) (?:older|over|above)\b"
 )
+OF_A_PURCHASE = re.compile(r"\bto (?:buy|order|purchase|win|enter|take part)\b|\balcohol|\btobacco")
 ABOUT_AGE = re.compile(r"\b(?:child\w*|minors?|years? (?:old|of age)|age|aged|younger|older)\b")
 
 
@@ -187,6 +189,7 @@ def other_age(place: Place, facts: Facts) -> str | None:
     if (
         not found
         or not ABOUT_AGE.search(place.low)
+        or OF_A_PURCHASE.search(place.low)
         or place.low[found.end() :].lstrip().startswith(("%", "per cent", "percent", "day", "month"))
     ):
         return None

@@ -16,7 +16,7 @@ COMMITTED = re.compile(
 DATA = re.compile(r"\b(?:data|information|account|profile|details|records?|everything|it|them)\b")
 NARROW = re.compile(
     r"\b(?:logs?|cookies?|backups?|back-ups?|recordings?|tickets?|drafts?|messages?|chats?|uploads?|payment|invoices?"
-    r"|billing|comments?|posts?|cvs?|applications?|mailing list|newsletter|subscri\w+|trial)\b"
+    r"|billing|comments?|posts?|cvs?|applications?|mailing list|from (?:\w+ )?(?:view|search|display|sight|the list)|newsletter|subscri\w+|trial)\b"
 )
 DENIED = re.compile(r"\b(?:not|never|cannot|neither|nor|without being)\b|n't\b")
 CLAUSE = re.compile(r"[,;:—]\s|\s–\s|\s-\s| (?:and|but|or) (?=(?:we|you|stop|cease|they|it)\b)")
@@ -120,7 +120,9 @@ def everything_deleted(place: Place, facts: Facts) -> str | None:
 def kept_after_the_end(place: Place, facts: Facts) -> str | None:
     """Tell whether data is said to outlive the account, which it does not here."""
     found = AFTER_END.search(place.low)
-    if not found or LAW.search(place.low) or DENIED.search(place.low) or _topic(place.low) or NARROW.search(place.low):
+    if not found or LAW.search(place.low) or DENIED.search(place.low) or _topic(place.low):
+        return None
+    if NARROW.search(place.low[: found.start("n")]):
         return None
     named = period(found)
     if named.days <= facts.promised_days:

@@ -43,6 +43,8 @@ CATEGORIES = re.compile(
 PROPER = re.compile(r"(?:[A-Z][\w.&'-]*|\d+)(?: (?:[A-Z][\w.&'-]*|of|and|the|for|by|de|\d+))*")
 NAME_ENDS = re.compile(r"\s*(?:[:(,;]|\s[–—-]\s)")
 NO_SHARING = re.compile(
+    r"\b(?:is|are) (?:never|not) (?:shared|disclosed|given|passed|transferred|provided|handed)(?: on| over)? (?:to|with) "
+    r"(?:any |other )*(?:third part\w+|anyone|anybody|other compan\w+)|"
     r"\b(?:never|do not|don't|does not|will not|won't|shall not)(?: \w+){0,3}? (?:share|disclose|give|pass|transfer|provide|hand)"
     r"(?: (?:or|and|,)? ?\w+){0,5}? (?:your|any|personal|the|it|them|user|customer)(?: \w+){0,4}? ?(?:with|to|on to) "
     r"(?:any |other |outside )*(?:third part\w+|anyone|anybody|other compan\w+|other organi[sz]ation\w*|others)"

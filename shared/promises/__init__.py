@@ -80,6 +80,7 @@ PROMISES: tuple[Promise, ...] = (
         ("deliveries",),
         ("sendgrid_events",),
     ),
+    Promise("§6", "What people said before we came counts from the first day", ("importing",), ()),
     Promise("§7", "Evidence that anybody can check", ("statement",), ("site",)),
     Promise(
         "§7", "Evidence is closed under a signature, daily", ("checkpoints", "evidence"), ("checkpoints", "operator")

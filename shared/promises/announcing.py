@@ -8,6 +8,7 @@ is written to twice only if the call was cut off and the events of a mail that d
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -218,15 +219,11 @@ def _chosen(services: Services, page: Sequence[Stored[Subject]], campaign: Campa
     for one in page:
         if one.record.created_at > campaign.announced_at or one.record.unreachable_at is not None:
             continue
-        known = _opened(services, one)
+        known = services.vault.unsealed(f"subjects/{one.id}", one.record.sealed, Identifiers)
         email = known.addresses[-1] if known.addresses else None
         if email and email not in found and not (known.shared and _told_as_another(services, one.id, email)):
             found[email] = (one.id, known.locale or "en")
     return [Chosen(n, ref, email, locale) for n, (email, (ref, locale)) in enumerate(found.items())]
-
-
-def _opened(services: Services, stored: Stored[Subject]) -> Identifiers:
-    return msgspec.convert(services.vault.unseal(f"subjects/{stored.id}", stored.record.sealed), Identifiers)
 
 
 def _told_as_another(services: Services, ref: str, email: str) -> bool:
@@ -266,9 +263,10 @@ class _Call:
         self.refused: list[int] = []
 
     def hand_over(self, chosen: Sequence[Chosen]) -> None:
-        by_language: dict[str, list[Chosen]] = {}
+        postman, by_language = self._services.postman, defaultdict[str, list[Chosen]](list)
+        languages = {locale: postman.language(MAIL, locale) for locale in {one.locale for one in chosen}}
         for one in chosen:
-            by_language.setdefault(self._services.postman.language(MAIL, one.locale), []).append(one)
+            by_language[languages[one.locale]].append(one)
         for language, some in by_language.items():
             self._post(language, some)
 

@@ -14,9 +14,11 @@ from shared.promises.checkpoints import answer, grew
 from shared.records import (
     ALL_CAMPAIGNS,
     ALL_EVIDENCE,
+    ALL_IMPORTS,
     ALL_REQUESTS,
     Campaign,
     Checkpoint,
+    Import,
     InForce,
     LedgerEntry,
     Request,
@@ -43,6 +45,8 @@ def check(services: Services) -> dict[str, Any]:
         for campaign in every(services.store, ALL_CAMPAIGNS):
             _must_end(services.store, Campaign, campaign.id, campaign.id)
             _must_have_batches(services.store, campaign.id)
+        for one in every(services.store, ALL_IMPORTS):
+            _must_end(services.store, Import, one.id, one.id)
         _must_end(services.store, InForce, policy.IN_FORCE, policy.STREAM)
         _check_checkpoints(services)
     except Broken as broken:
@@ -66,12 +70,12 @@ def _check_requests(store: Store, tails: Iterator[tuple[str, str]]) -> None:
         pass
 
 
-def _must_end(store: Store, kind: type[Request | Campaign | InForce], id: str, stream: str) -> None:
+def _must_end(store: Store, kind: type[Request | Campaign | Import | InForce], id: str, stream: str) -> None:
     if not any(_ends(store, kind, id, stream) for _ in range(LOOKS)):
         raise Broken(stream)
 
 
-def _ends(store: Store, kind: type[Request | Campaign | InForce], id: str, stream: str) -> bool:
+def _ends(store: Store, kind: type[Request | Campaign | Import | InForce], id: str, stream: str) -> bool:
     stored = store.get(kind, id)
     if stored is None:
         return True

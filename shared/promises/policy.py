@@ -124,10 +124,10 @@ def prepare(services: Services, draft: Draft, by: str, now: datetime) -> Prepare
     version = draft.version or _dated(now, history)
     if not VERSION.fullmatch(version) or version in RESERVED:
         raise BadInput("1 to 64 of A-Z a-z 0-9 . _ -, without '..'", "version")
-    if version in history:
-        raise Stale("this version exists, and a version never changes", "version")
     earlier = read(services, pointer.record.version) if pointer else None
     policy = _record(services, draft, by, now, [*history, version], earlier.policy if earlier else None)
+    if version in history:
+        raise Stale("this version exists, and a version never changes", "version")
     return Prepared(version, policy, _findings(services, policy, now), pointer, earlier)
 
 

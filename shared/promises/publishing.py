@@ -23,12 +23,12 @@ def rehearse(services: Services, draft: Draft, by: str) -> dict[str, Any]:
     """Return what publishing this would do; changes nothing. Raises as `policy.publish` does.
 
     `recipients`: accounts there are, each of which gets one mail unless its address bounced or is not confirmed. `diff` and
-    `catalogue`: against the version published last, None when there is none.
+    `catalogue`: against the version published last, None when there is none. `unchanged`: neither differs.
     """
     now = services.clock.now()
     version, policy, found, _, earlier = prepare(services, draft, by, now)
     recipients = count_accounts(services)
-    pieces = difference(earlier.policy.text, policy.text) if earlier else None
+    pieces, catalogue = compared(earlier, Published(version, policy)) if earlier else (None, None)
     return {
         "version": version,
         "hash": policy.hash,
@@ -41,7 +41,10 @@ def rehearse(services: Services, draft: Draft, by: str) -> dict[str, Any]:
         "recipients": recipients,
         "cost": cost(services.company, recipients),
         "diff": pieces,
-        "catalogue": differing(earlier.policy.catalogue, policy.catalogue) if earlier else None,
+        "catalogue": catalogue,
+        "unchanged": earlier is not None
+        and earlier.policy.hash == policy.hash
+        and not (catalogue and catalogue.is_any),
         "findings": found,
         **{f"findings_{name}": value for name, value in summary(found).items() if name != "ids"},
     }

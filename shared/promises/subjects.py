@@ -38,23 +38,32 @@ def link(services: Services, said: Linked) -> tuple[dict[str, Any], bool]:
 
     Raises BadInput by field; TryAgain while the account is being erased.
     """
-    _check(said)
+    check(said)
     email = identity.address(said.email) if said.email is not None else None
 
     def attempt(_look: bool) -> tuple[dict[str, Any], bool]:
-        now = services.clock.now()
-        user_alias = identity.alias(services.vault, "user", said.user_id)
-        alias = services.store.get(Alias, user_alias)
-        stored = services.store.get(Subject, alias.record.links[0].ref) if alias else None
-        if alias and stored is None:
-            raise TryAgain("subject_is_being_erased")
-        services.commit(_changes(services, said, email, stored, user_alias, now))
-        return _answer(said, email), stored is None
+        changes, is_new = linking(services, said, email)
+        services.commit(changes)
+        return _answer(said, email), is_new
 
     return persist(attempt)
 
 
-def _check(said: Linked) -> None:
+def linking(services: Services, said: Linked, email: str | None) -> tuple[list[Change], bool]:
+    """Return what creates or updates an account and its links, and whether it is new. Raises TryAgain.
+
+    `said` is checked; `email`: its address, as identity compares it.
+    """
+    user_alias = identity.alias(services.vault, "user", said.user_id)
+    alias = services.store.get(Alias, user_alias)
+    stored = services.store.get(Subject, alias.record.links[0].ref) if alias else None
+    if alias and stored is None:
+        raise TryAgain("subject_is_being_erased")
+    return _changes(services, said, email, stored, user_alias, services.clock.now()), stored is None
+
+
+def check(said: Linked) -> None:
+    """Refuse what no account can be called, the address aside. Raises BadInput by field."""
     identity.user_id(said.user_id)
     identity.locale(said.locale)
     for field in ("stripe_customer_ids", "ga_client_ids", "meta_user_ids"):

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import cold_starts, guard, loads_embedded, loads_firestore, sendgrid_events, stripe_events
+from tests.bench import cold_starts, fanout, guard, loads_embedded, loads_firestore, sendgrid_events, stripe_events
 from tests.bench.embedded import Embedded
 from tests.bench.emulators import Emulators
 from tests.bench.first_calls import CREATE
@@ -29,6 +29,7 @@ ROWS = {
     "P4": [EMBEDDED],
     "P5": [EMBEDDED, FIRESTORE],
     "P6": [EMBEDDED, FIRESTORE],
+    "P7": [EMBEDDED, FIRESTORE],
     "P8": [EMBEDDED],
     "P9": [EMBEDDED],
     "P10": [EMBEDDED],
@@ -97,6 +98,8 @@ def _embedded(stage: Stage, runtime: Embedded, scratch: Path, rows: list[str], a
         lines += loads_embedded.measure(stage, runtime, rows, asked.rounds, asked.seconds)
     if "P5" in rows:
         lines += cold_starts.measure(stage, runtime, asked.rounds, most=1.5)
+    if "P7" in rows:
+        lines += fanout.measure(runtime, asked.rounds)
     if "P8" in rows:
         lines += sendgrid_events.measure(runtime, asked.rounds)
     if "P9" in rows:
@@ -110,6 +113,8 @@ def _firestore(stage: Stage, runtime: Emulators, rows: list[str], asked: argpars
     lines: list[Line] = []
     if loads_firestore.ROWS & set(rows):
         lines += loads_firestore.measure(stage, runtime, rows, asked.rounds, asked.seconds)
+    if "P7" in rows:
+        lines += fanout.measure(runtime, asked.rounds)
     if "P5" in rows:
         lines += cold_starts.measure(stage, runtime, asked.rounds, most=2.4, floors=[CREATE])
         say("the emulators ask for no credentials: in the cloud loading google.auth and asking for a token come on top")

@@ -146,6 +146,7 @@ PLACES = (
     "/operator/requests?overdue={}",
     "/operator/requests/{}",
     "/operator/evidence/{}",
+    "/operator/policies/{}/findings",
     "/operator/{}",
     "/.well-known/{}",
 )

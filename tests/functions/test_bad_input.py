@@ -202,6 +202,20 @@ ROUTES = {
             "effective_at": "time?",
         },
     ),
+    "operator/policies/new": Route(
+        "/operator/policies/new",
+        {"token": OPERATOR_TOKEN, "version": CANARY, "text": f"# {CANARY}"},
+        takes_forms=True,
+        fields={
+            "token": "text",
+            "version": "text",
+            "text": "text",
+            "title": "text?",
+            "effective_on": "text?",
+            "minor": "truth",
+        },
+        writes=False,
+    ),
     **{
         f"operator/{what}": Route(
             f"/operator/requests/{{waiting}}/{what}",
@@ -560,6 +574,8 @@ FORMATTED = [
     ("operator/requests", "locale"),
     ("operator/policies", "version"),
     ("operator/policies", "effective_at"),
+    ("operator/policies/new", "version"),
+    ("operator/policies/new", "effective_on"),
 ]
 ANY_PRINTABLE = {
     field: {"markup", "a quote", "a template"} for field in (("subjects", "user_id"), ("processing", "subject.user_id"))

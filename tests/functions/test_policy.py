@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
+from xml.etree import ElementTree as ET
 
+import msgspec
 import pytest
 
 from shared.annex import NAMES
-from tests.functions.called import Called, problem
+from tests.functions.called import BASE, PAGE, Called, problem
 from tests.functions.edge_contract import PagesContract, ReadsContract
 from tests.infra.html_reader import Page
 
@@ -198,6 +202,111 @@ def test_a_policys_text_cannot_bring_anything_to_life(called: Called, path: str)
 )
 def test_only_what_is_public_may_be_kept_by_caches(called: Called, path: str, kept: str) -> None:
     assert called.page(path).headers["Cache-Control"] == kept
+
+
+# --- the feed ----------------------------------------------------------------------------------------------------------
+
+ATOM = "{http://www.w3.org/2005/Atom}"
+
+
+def feed(called: Called, **headers: str) -> ET.Element:
+    answer = called.get("/policy/changes", **headers)
+    assert (answer.status_code, answer.content_type) == (200, "application/atom+xml; charset=utf-8")
+    return ET.fromstring(answer.data)  # noqa: S314 - our own feed
+
+
+def test_the_feed_has_what_rfc_4287_asks_for_and_names_every_version_newest_first(called: Called) -> None:
+    called.publish("v2", "# Policy\n\nTwo.\n", summary="Two & <more>")
+    found = feed(called)
+    for element in (found, *found.iter(f"{ATOM}entry")):
+        assert all(element.findtext(f"{ATOM}{name}") for name in ("id", "title", "updated"))
+        assert datetime.fromisoformat(element.findtext(f"{ATOM}updated") or "").tzinfo
+    assert found.findtext(f"{ATOM}author/{ATOM}name")
+    assert [one.findtext(f"{ATOM}id") for one in found.iter(f"{ATOM}entry")] == [
+        f"{BASE}/policy/v2",
+        f"{BASE}/policy/v1",
+    ]
+    assert "Two & <more>" in (found.findtext(f"{ATOM}entry/{ATOM}summary") or "")
+
+
+def test_the_links_of_the_feed_lead_to_the_version_and_to_what_changed(called: Called) -> None:
+    called.publish("v2", "# Policy\n\nTwo.\n")
+    links = [one.attrib["href"] for one in feed(called).iter(f"{ATOM}link")]
+    assert links == [f"{BASE}/policy/{path}" for path in ("changes",)] + [
+        f"{BASE}/policy", f"{BASE}/policy/v2", f"{BASE}/policy/v1...v2", f"{BASE}/policy/v1",
+    ]  # fmt: skip
+    for link in links:
+        assert called.get(link).status_code == 200
+    page = Page(called.page("/policy").text)
+    assert [one.attributes["href"] for one in page.named("link") if one.attributes["rel"] == "alternate"] == [
+        "/policy/changes"
+    ]
+
+
+def test_the_feed_is_json_for_who_asks_for_it(called: Called) -> None:
+    called.publish("v2", "# Policy\n\nTwo.\n")
+    versions = called.get("/policy/changes", Accept="application/json").json["versions"]
+    assert [(one["version"], one["difference_from"]) for one in versions] == [("v2", "v1"), ("v1", None)]
+    for accept in ("*/*", "application/atom+xml, application/xml;q=0.9, */*;q=0.8", PAGE):
+        assert feed(called, Accept=accept) is not None
+
+
+def test_what_xml_cannot_write_does_not_break_the_feed(called: Called) -> None:
+    called.publish("v2", "# Policy\n\nTwo.\n", summary="a\u0000b\u0008c\ufffed ]]> <!--")
+    assert "abcd ]]> <!--" in (feed(called).findtext(f"{ATOM}entry/{ATOM}summary") or "")
+
+
+def test_reading_the_feed_changes_nothing(called: Called) -> None:
+    with called.changing_nothing():
+        feed(called)
+    assert called.get("/policy/changes").headers["Cache-Control"] == "public, max-age=60"
+    assert called.call("POST", "/policy/changes").status_code == 405
+
+
+# --- how it reads --------------------------------------------------------------------------------------------------------
+
+
+def test_a_plain_text_is_shown_with_the_headings_and_lists_it_means(called: Called) -> None:
+    plain = (
+        "Our policy\n\nHello.\n\n1. What we take\n\n1.1. Your name\n\nWe take:\n\n  \u2022 a name\n  \u2022 a place\n"
+    )
+    called.publish("v2", plain)
+    read = Page(called.page("/policy/v2").text)
+    assert [len(read.named(name)) for name in ("h1", "h3")] == [1, 1]
+    assert "1. What we take" in read.text
+    assert "\u2022" not in read.text
+    assert called.get("/policy/v2").json["text"] == plain, "what is kept and hashed stays as it was written"
+
+
+def test_the_published_policy_reads_as_a_page_with_its_headings_and_lists(called: Called) -> None:
+    path = os.environ.get("PLEDGE_POLICY_FILE")
+    if not path:
+        pytest.skip("PLEDGE_POLICY_FILE names no policy")
+    called.publish("v2", Path(path).read_text())
+    before, after = Page(called.page("/policy/v1").text), Page(called.page("/policy/v2").text)
+    assert len(after.named("h2", "h3")) >= 13 > 9
+    assert len(after.named("li")) > len(before.named("li"))
+    assert len(after.named("pre", "code")) == len(before.named("pre", "code")), "an indented item is no code"
+
+
+def test_what_stays_is_folded_and_still_there_to_be_read(called: Called) -> None:
+    text = called.get("/policy/v1").json["text"]
+    called.publish("v2", text.replace("14 days", "fourteen days"))
+    page = called.page("/policy/v1...v2").text
+    read = Page(page)
+    assert len(read.named("details")) == len(read.named("summary")) == 2
+    assert (len(read.named("ins")), len(read.named("del"))) == (2, 2), "the legend's and the one that changed"
+    assert "Before we take data that says who you are" in read.text
+
+
+def test_what_changed_in_purposes_and_recipients_is_told_beside_the_text(called: Called) -> None:
+    company = msgspec.structs.replace(called.container.company, not_used={"instagram": "no advertisements there"})
+    called.container.__dict__["company"] = company
+    called.publish("v2")
+    answer = called.get("/policy/v1...v2").json
+    assert answer["catalogue"]["recipients"]["removed"] == {"instagram": "Instagram"}
+    assert {piece["op"] for piece in answer["changes"]} == {"equal"}
+    assert "No longer a recipient: Instagram." in Page(called.page("/policy/v1...v2").text).text
 
 
 # --- the annex -------------------------------------------------------------------------------------------------------

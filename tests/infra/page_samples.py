@@ -199,7 +199,7 @@ FOUND: list[dict[str, Any]] = [
 REHEARSED: dict[str, Any] = {
     "version": "2027-01-01", "follows": "2026-11-01", "effective_at": "2027-01-01T00:00:00Z", "material": True, "changes": ["marketing_email"],
     "recipients": 1204, "cost": {"mails": 1204, "money": "0.97 EUR"}, "hash": "9f2b" * 16, "findings": FOUND, "changes_shown": CHANGES,
-    "declared": ["New recipient: Parcel Post."],
+    "declared": ["New recipient: Parcel Post."], "unchanged": True,
 }  # fmt: skip
 ENTRIES: list[dict[str, Any]] = [
     {
@@ -333,7 +333,13 @@ FULL: dict[str, dict[str, Any]] = {
         "changes": CHANGES,
     },
     "publish": {
-        "values": {"version": "2027-01-01", "title": "Privacy policy", "text": "# Privacy policy", "seen": "9f2b", "changes": ["marketing_email"]},
+        "values": {
+            "version": "2027-01-01",
+            "title": "Privacy policy",
+            "text": "# Privacy policy",
+            "seen": "9f2b",
+            "changes": ["marketing_email"],
+        },
         "purposes": [{"name": "marketing_email", "title": "News by e-mail"}],
         "problem": {"rule": "this version exists, and a version never changes", "field": "version"},
         "rehearsed": REHEARSED,

@@ -54,6 +54,8 @@ TROUBLES = frozenset({"crashed", "queue_unavailable", "unavailable", "work_faile
 def policy(_deployed: Deployed) -> Iterator[Ask]:
     yield Ask("GET", "/notice?purposes=analytics", None, FROM_A_BROWSER)
     yield Ask("GET", "/", None, {"Accept": PAGE})
+    yield Ask("GET", "/changes")
+    yield Ask("GET", "/v1...v2", None, {"Accept": PAGE})
 
 
 def consents(deployed: Deployed) -> Iterator[Ask]:
@@ -136,6 +138,10 @@ def operator(deployed: Deployed) -> Iterator[Ask]:
     asked = {"channel": "phone", "received_at": rfc3339(deployed.services.clock.now()), "right": "erasure"}
     yield Ask("POST", "/requests", asked | {"email": "cy@mail.example"}, deployed.operator(), 201)
     yield Ask("POST", "/evidence/verify", None, deployed.operator())
+    draft = {"version": "v3", "text": "# Ours\n\nWe use Mailchimp.", "effective_at": "2099-01-01T00:00:00Z"}
+    yield Ask("POST", "/policies?dry_run=1", draft, deployed.operator())
+    yield Ask("GET", "/policies/v2/findings", None, deployed.operator())
+    yield Ask("GET", "/policies/new", None, {"Accept": PAGE})
     yield Ask("GET", "/requests", None, deployed.operator("mallory@sample-rooms.example"), 403)
     yield Ask("GET", "/requests", None, deployed.platform("operator"), 403)
     yield Ask("GET", "/requests", None, deployed.bearer("WEBSITE_KEYS"), 401)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from infra.container import Container
-from infra.settings import Settings
 from shared.identity import Identifiers, alias
 from shared.records import Alias, Link, Subject
 from shared.store import Change, Create
 from shared.vault import new_id
-from tests.journeys.house import House
 
 AT_ONCE = 150
 
@@ -20,9 +18,8 @@ def email(n: int) -> str:
     return f"person{n}@mail{n % 7}.test"
 
 
-def gather(house: House, count: int) -> None:
-    """Link accounts as `POST /subjects` does. The house may be closed or open."""
-    container = Container(Settings(house.environment))
+def gather(container: Container, count: int) -> None:
+    """Link accounts as `POST /subjects` does."""
     some: list[Change] = []
     for n in range(count):
         some += _account(container, n)

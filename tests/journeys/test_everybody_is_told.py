@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from infra.container import Container
+from infra.settings import Settings
 from tests.journeys import crowd
 from tests.journeys.house import ROOT, RUNTIMES, House, cloud_of
 
@@ -34,7 +36,7 @@ def town(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     built = Town(tmp_path_factory.mktemp("town") / "data", cloud_of(request))
     built.start()
     built.people = CROWD[request.param]
-    crowd.gather(built, built.people)
+    crowd.gather(Container(Settings(built.environment)), built.people)
     yield built
     built.stop()
 

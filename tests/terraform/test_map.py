@@ -98,7 +98,15 @@ def test_what_is_given_beside_the_map_is_given_for_a_reason_that_stands_in_the_m
 def test_a_storage_role_is_for_the_evidence_or_for_the_websites_files_and_never_for_both() -> None:
     for name, entry in MAP.items():
         wanted = any(role.startswith("storage.") for role in entry["roles"])
-        assert sum(one in entry["settings"] for one in ("EVIDENCE_BUCKET", "WEBSITE_DATA")) == int(wanted), name
+        assert sum(one in entry["settings"] for one in ("EVIDENCE_BUCKET", "WEBSITE_DATABASE")) == int(wanted), name
+
+
+def test_the_websites_data_is_granted_to_whoever_is_told_where_it_is_and_not_to_who_reads_what_it_is() -> None:
+    assert (
+        'website_readers = [for name, entry in local.functions : name if contains(entry.settings, "WEBSITE_DATABASE")]'
+        in EVERYTHING
+    )
+    assert {name for name, entry in MAP.items() if "WEBSITE_DATABASE" in entry["settings"]} == {"work"}
 
 
 def test_every_secret_of_the_map_is_a_secret_in_terraform() -> None:

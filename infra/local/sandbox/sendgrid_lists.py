@@ -30,6 +30,7 @@ DETAILS: dict[str, Body] = {
     "invalid_emails": {"reason": "Mail domain mentioned in email address is unknown"},
 }
 LONGEST_NAME, LONGEST_DESCRIPTION = 30, 100
+MOST_IN_PAGE = 500
 
 
 def groups(call: Call) -> Response:
@@ -109,6 +110,26 @@ def take_globally(call: Call) -> Response:
     return answer(status=204)
 
 
+def every(call: Call) -> Response:
+    """List one of the four lists, page by page."""
+    return _page(call, call.shelf.find(call.path["list"]))
+
+
+def every_globally(call: Call) -> Response:
+    """List the global list, page by page."""
+    return _page(call, call.shelf.find("global"))
+
+
+def every_group(call: Call) -> Response:
+    """List who is on any group, whole: it has no pages."""
+    names = {one["id"]: one["name"] for one in _groups(call.shelf)}
+    found = call.shelf.find("group_entry")
+    return answer([
+        {"email": one["email"], "group_id": one["group_id"], "group_name": names[one["group_id"]], "created_at": one["created"]}
+        for one in found
+    ])  # fmt: skip
+
+
 def listed(call: Call) -> Response:
     """Show an address on one of the four lists; `[]` when it is not on it."""
     return answer(call.shelf.find(call.path["list"], same(call.path["email"])))
@@ -130,10 +151,13 @@ ROUTES: tuple[Route, ...] = (
     ("DELETE", "/v3/asm/groups/<int:group>", delete_group),
     ("POST", "/v3/asm/groups/<int:group>/suppressions", add_to_group),
     ("DELETE", "/v3/asm/groups/<int:group>/suppressions/<path:email>", take_from_group),
+    ("GET", "/v3/asm/suppressions", every_group),
     ("GET", "/v3/asm/suppressions/<path:email>", groups_of),
     ("POST", "/v3/asm/suppressions/global", add_globally),
     ("GET", "/v3/asm/suppressions/global/<path:email>", global_of),
     ("DELETE", "/v3/asm/suppressions/global/<path:email>", take_globally),
+    ("GET", "/v3/suppression/unsubscribes", every_globally),
+    ("GET", f"/v3/suppression/{_FOUR}", every),
     ("GET", f"/v3/suppression/{_FOUR}/<path:email>", listed),
     ("DELETE", f"/v3/suppression/{_FOUR}/<path:email>", unlist),
 )
@@ -158,6 +182,20 @@ def on_lists(shelf: Shelf, email: str, group: int | None) -> set[str]:
     """Return the lists that keep a mail from this address; a block concerns one mail and keeps nothing back."""
     found = {kind for kind in ("bounces", "spam_reports", "invalid_emails", "global") if shelf.get(kind, email)}
     return found | ({"group"} if group is not None and shelf.get("group_entry", f"{group}:{email}") else set())
+
+
+def _page(call: Call, found: list[Body]) -> Response:
+    """Answer one page, newest first. Between two calls entries may come and go, and then the next page has moved."""
+    asked = {name: call.request.args.get(name) for name in ("limit", "offset", "start_time", "end_time")}
+    for name, value in asked.items():
+        if value is not None and not value.isdecimal():
+            refused(400, f"{name} must be a number", name)
+    limit, offset = int(asked["limit"] or MOST_IN_PAGE), int(asked["offset"] or 0)
+    if not 1 <= limit <= MOST_IN_PAGE:
+        refused(400, f"limit must be from 1 to {MOST_IN_PAGE}", "limit")
+    first, last = int(asked["start_time"] or 0), int(asked["end_time"] or 1 << 40)
+    within = [one for one in found[::-1] if first <= one["created"] <= last]
+    return answer(within[offset : offset + limit])
 
 
 def _groups(shelf: Shelf) -> list[Body]:

@@ -1,0 +1,126 @@
+"""A row of what is imported, and how its cells are read. What is wrong is told by line, field and rule, never by value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from shared.failures import BadInput
+from shared.ports import Services
+from shared.store import Change
+from shared.times import whole_second
+
+LONGEST_CELL = 10_000
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+"""Nobody decided anything online before; an older date is a mistake."""
+TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row as it was read. `cells`: by column, those that are not empty. `where`: a vendor's own id of it.
+
+    `wrong`: why it could not be read into cells.
+    """
+
+    line: int
+    cells: dict[str, str]
+    where: str = ""
+    wrong: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a row was not taken. Never holds what stood in it."""
+
+    line: int
+    field: str
+    rule: str
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """What an address says no to: names of purposes or `marketing`; and the suppressions that keep it."""
+
+    email: str
+    reason: str
+    names: Sequence[str]
+    suppressions: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a row changes, and the word it is counted under. `stops`: what vendors must be told, with its evidence."""
+
+    word: str
+    changes: Sequence[Change] = field(default_factory=list)
+    stops: Sequence[Stop] = ()
+
+
+class Kind(Protocol):
+    """One kind of row.
+
+    `optimistic`: what it decides without looking is proved by what it creates, so that new people cost no read.
+    """
+
+    optimistic: bool
+
+    def read(self, row: Row) -> Any:
+        """Return what a row says, checked. Called once for each row, in order. Raises BadInput."""
+        ...
+
+    def decide(self, services: Services, said: Any) -> Taken:
+        """Return what it changes. May be asked again. Raises Refused."""
+        ...
+
+
+def checked(row: Row) -> Row:
+    """Refuse what no cell may hold. Raises BadInput."""
+    if row.wrong:
+        raise BadInput(row.wrong, "row")
+    for name, value in row.cells.items():
+        if len(value) > LONGEST_CELL:
+            raise BadInput(f"at most {LONGEST_CELL} characters", name)
+        if not value.isprintable():
+            raise BadInput("no control characters", name)
+    return row
+
+
+def needed(row: Row, name: str) -> str:
+    """Return a cell that must be filled. Raises BadInput."""
+    if name not in row.cells:
+        raise BadInput("must not be empty", name)
+    return row.cells[name]
+
+
+def truth(row: Row, name: str) -> bool:
+    """Return whether a cell says yes; an empty one does not. Raises BadInput for anything but the six words."""
+    said = row.cells.get(name, "false").strip().lower()
+    if said not in TRUTHS:
+        raise BadInput(f"one of {', '.join(TRUTHS)}", name)
+    return TRUTHS[said]
+
+
+def moment(row: Row, name: str, now: datetime) -> datetime | None:
+    """Return a time (RFC 3339, with its zone), None where the cell is empty. Raises BadInput."""
+    text = row.cells.get(name)
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text.strip()) if "T" in text or " " in text.strip() else None
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise BadInput("a time with its zone such as 2024-05-01T12:00:00Z is needed", name)
+    at = whole_second(at) if at.year > 1 else EARLIEST
+    if not EARLIEST < at <= now:
+        raise BadInput(f"after {EARLIEST.year} and not in the future", name)
+    return at
+
+
+def several(row: Row, name: str) -> list[str]:
+    """Return the values of a cell that holds some, apart by spaces or semicolons."""
+    return row.cells.get(name, "").replace(";", " ").split()

@@ -1,0 +1,446 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from shared import identity, suppressions
+from shared.failures import Stale
+from shared.imports import consents, customers
+from shared.imports.deciding import rehearse
+from shared.imports.rows import Kind, Refusal, Row
+from shared.imports.stops import Stops
+from shared.ledger import stream_of
+from shared.promises import evidence, importing, objections, people, processing, receipts
+from shared.promises.importing import Asked, Run
+from shared.promises.processing import Whom
+from shared.records import ALL_EVIDENCE, ALL_IMPORTS, Alias, Import, Subject, Telling, Work
+from shared.store import Query, every
+from tests.promises.world import NOON, World
+
+ANN, BEA = "ann@mail.test", "bea@mail.test"
+LONG_AGO = "2025-06-01T12:00:00Z"
+PROOF = {"policy_version": "v1", "method": "form", "source": "newsletter form"}
+
+
+def rows(*cells: dict[str, str]) -> list[Row]:
+    return [Row(line, one) for line, one in enumerate(cells, 2)]
+
+
+def kind_of(world: World, what: str, id: str = "i1") -> Kind:
+    kinds: dict[str, Any] = {
+        "customers": lambda: customers.Customers(world.services),
+        "consents": lambda: consents.Consents(world.services, id, "olga"),
+        "unsubscribes": lambda: Stops(world.services.company, world.clock.now()),
+    }
+    made: Kind = kinds[what]()
+    return made
+
+
+def take(
+    world: World, what: Any, *cells: dict[str, str], digest: str = "", none_exist: bool = True
+) -> tuple[dict[str, int], list[Refusal]]:
+    """Import rows as the command does; return the counts and what was refused."""
+    given = rows(*cells)
+    asked = Asked(what, "file", "olga", digest or os.urandom(8).hex(), none_exist)
+    stored = importing.begin(world.services, asked)
+    run = Run(world.services, stored, kind_of(world, what, stored.id))
+    refused = [one for progress in run.take(given) for one in progress.refused]
+    run.end()
+    return run.record.counts, refused
+
+
+def customer(user: str, **cells: str) -> dict[str, str]:
+    return {"user_id": user, **cells}
+
+
+def consent(purpose: str = "marketing_email", granted: str = "true", at: str = LONG_AGO, **who: str) -> dict[str, str]:
+    return {"purpose": purpose, "granted": granted, "at": at, **PROOF, **who}
+
+
+def allowed(world: World, purpose: str = "marketing_email", **whom: str) -> Any:
+    return processing.decide(world.services, world.services.policies.current(), Whom(**whom), purpose)
+
+
+def everything(world: World) -> list[Any]:
+    """Return all that is stored of people; versions too, so that a write of the same shows."""
+    store = world.services.store
+    return [(one.id, one.version) for kind in (Subject, Alias, Telling, Work) for one in every(store, Query(kind))]
+
+
+class Watched:
+    """A store that notes what is asked of it, and lets somebody else be quicker once."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.got: list[type] = []
+        self.first: Callable[[], object] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def get(self, kind: type, id: str) -> Any:
+        self.got.append(kind)
+        return self._store.get(kind, id)
+
+    def commit(self, changes: Any) -> list[str]:
+        first, self.first = self.first, None
+        if first is not None:
+            first()
+        done: list[str] = self._store.commit(changes)
+        return done
+
+
+# --- customers -------------------------------------------------------------------------------------------------------
+
+
+def test_a_customer_is_linked_as_the_websites_server_links_one(world: World) -> None:
+    row = customer(
+        "u1", email="Ann@Mail.test", email_verified="TRUE", name="Ann", locale="de-AT", country="AT",
+        stripe_customer_ids="cus_1; cus_2", ga_client_ids="1.2", meta_user_ids="9",
+    )  # fmt: skip
+    assert take(world, "customers", row) == ({"rows": 1, "new": 1}, [])
+    found = people.by_address(world.services, ANN)
+    assert [one.known.user_id for one in found] == ["u1"]
+    known = found[0].known
+    assert (known.name, known.locale, known.country) == ("Ann", "de-AT", "AT")
+    assert known.stripe_customer_ids == ["cus_1", "cus_2"]
+    assert (known.ga_client_ids, known.meta_user_ids) == (["1.2"], ["9"])
+    for kind, value in (("stripe", "cus_1"), ("stripe", "cus_2"), ("meta", "9")):
+        assert world.services.store.get(Alias, identity.alias(world.services.vault, kind, value)) is not None
+
+
+@pytest.mark.parametrize("word", ["", "false", "No", "0"])
+def test_an_address_that_is_not_verified_leads_nowhere(world: World, word: str) -> None:
+    take(world, "customers", customer("u1", email=ANN, **({"email_verified": word} if word else {})))
+    assert people.by_address(world.services, ANN) == []
+
+
+def test_two_new_accounts_of_one_address_are_both_linked(world: World) -> None:
+    both = [customer(user, email=ANN, email_verified="true") for user in ("u1", "u2")]
+    assert take(world, "customers", *both)[0] == {"rows": 2, "new": 2}
+    found = people.by_address(world.services, ANN)
+    assert [(one.known.user_id, one.known.shared) for one in found] == [("u1", False), ("u2", True)]
+
+
+def test_an_account_that_is_here_is_completed_and_keeps_what_it_says(world: World) -> None:
+    world.account("u1", ANN, name="Ann")
+    row = customer("u1", email=ANN, email_verified="true", name="Annie", country="AT", stripe_customer_ids="cus_1")
+    assert take(world, "customers", row, customer("u2"))[0] == {"rows": 2, "completed": 1, "new": 1}
+    found = people.by_user(world.services, "u1")
+    assert found is not None
+    assert (found.known.name, found.known.country, found.known.stripe_customer_ids) == ("Ann", "AT", ["cus_1"])
+    assert take(world, "customers", row)[0] == {"rows": 1, "unchanged": 1}
+
+
+def test_another_address_than_the_one_confirmed_here_is_refused(world: World) -> None:
+    world.account("u1", ANN)
+    _, refused = take(world, "customers", customer("u1", email=BEA, email_verified="true"))
+    assert [(one.line, one.field) for one in refused] == [(2, "email")]
+    assert people.by_address(world.services, BEA) == []
+
+
+def test_rows_of_one_user_that_contradict_are_refused_and_those_that_repeat_are_not(world: World) -> None:
+    first = customer("u1", email=ANN, email_verified="true")
+    counts, refused = take(world, "customers", first, first, first | {"name": "Ann"})
+    assert counts == {"rows": 3, "new": 1, "repeated": 1, "refused": 1}
+    assert [(one.line, one.field, one.rule) for one in refused] == [
+        (4, "user_id", "line 2 says something else of this user")
+    ]
+
+
+def test_nobody_who_was_erased_comes_back_with_an_old_copy(world: World) -> None:
+    world.account("u1", ANN)
+    request = world.confirm(ANN)
+    world.advance("P2D")
+    assert people.by_user(world.services, "u1") is None, request
+    by_user, by_address = customer("u1"), customer("u9", email=ANN, email_verified="true")
+    counts, refused = take(world, "customers", by_user, by_address, customer("u2"))
+    assert counts == {"rows": 3, "new": 1, "refused": 2}
+    assert [one.field for one in refused] == ["user_id", "email"]
+    world.account("u1", ANN)
+    assert take(world, "customers", customer("u1", country="AT"))[0] == {"rows": 1, "completed": 1}
+
+
+def test_many_new_customers_cost_no_read_each(world: World) -> None:
+    watched = Watched(world.services.store)
+    world.services.__dict__["store"] = watched
+    take(world, "customers", *(customer(f"u{n}", email=f"p{n}@mail.test", email_verified="true") for n in range(400)))
+    assert set(watched.got) == {Import}
+
+
+# --- consents --------------------------------------------------------------------------------------------------------
+
+
+def test_a_yes_with_evidence_counts_and_its_receipt_says_what_there_was(world: World) -> None:
+    world.account("u1", ANN)
+    assert take(world, "consents", consent(user_id="u1", text_sha256="a" * 64))[0] == {"rows": 1, "said_yes": 1}
+    assert allowed(world, user_id="u1").allowed
+    found = people.by_user(world.services, "u1")
+    assert found is not None
+    decision = found.stored.record.decisions["marketing_email"]
+    assert (decision.at, decision.policy) == (datetime(2025, 6, 1, 12, tzinfo=UTC), "v1")
+    shown = receipts.receipt(world.services, decision.receipt)["receipt"]
+    assert shown["collection_method"] == "import"
+    assert shown["event_time"] == LONG_AGO
+    assert (shown["imported"]["by"], shown["imported"]["at"]) == ("olga", "2026-03-01T12:00:00Z")
+    assert shown["imported"]["evidence"] == PROOF | {"text_sha256": "a" * 64}
+    assert shown["privacy_notice"]["version"] == "v1"
+
+
+@pytest.mark.parametrize("missing", ["policy_version", "method", "source"])
+def test_a_yes_without_evidence_is_no_consent(world: World, missing: str) -> None:
+    world.account("u1", ANN)
+    row = consent(user_id="u1")
+    del row[missing]
+    _, refused = take(world, "consents", row)
+    assert [(one.field, one.rule) for one in refused] == [(missing, "no evidence, so it is not taken as a consent")]
+    assert allowed(world, user_id="u1").reasons == ("no_consent",)
+
+
+def test_a_no_needs_no_evidence_and_stops_the_address(world: World) -> None:
+    world.account("u1", ANN)
+    row = {"user_id": "u1", "purpose": "marketing_email", "granted": "false", "at": LONG_AGO}
+    assert take(world, "consents", row)[0] == {"rows": 1, "said_no": 1}
+    assert "suppressed" in allowed(world, user_id="u1").reasons
+    assert list(objections.stopped(world.services, ANN)) == ["marketing_email"]
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_a_later_decision_made_here_stands(world: World, said: bool) -> None:
+    world.account("u1", ANN)
+    world.decide({"marketing_email": said}, server=True, user_id="u1")
+    before = everything(world)
+    counts, refused = take(world, "consents", consent(user_id="u1", granted="false" if said else "true"))
+    assert counts == {"rows": 1, "refused": 1}
+    assert [one.field for one in refused] == ["at"]
+    assert everything(world) == before
+
+
+def test_of_two_decisions_in_a_file_the_later_counts_whatever_their_order(world: World) -> None:
+    world.account("u1", ANN)
+    early, late = consent(user_id="u1", granted="false"), consent(user_id="u1", at="2025-07-01T12:00:00Z")
+    take(world, "consents", late, early)
+    assert allowed(world, user_id="u1").allowed
+    # one moment, and both: the no counts
+    take(world, "consents", late, late | {"granted": "false"}, late)
+    assert not allowed(world, user_id="u1").allowed
+
+
+@pytest.mark.parametrize("stopped", ["marketing_email", "marketing"])
+def test_a_yes_of_a_suppressed_address_is_refused(world: World, stopped: str) -> None:
+    world.account("u1", ANN)
+    world.services.commit(objections.stop(world.services, ANN, [stopped], "objection", via="form"))
+    _, refused = take(world, "consents", consent(user_id="u1"))
+    assert [one.field for one in refused] == ["email"]
+    assert not allowed(world, user_id="u1").allowed
+
+
+def test_a_yes_of_an_address_alone_needs_a_mailbox_that_somebody_proved(world: World) -> None:
+    _, refused = take(world, "consents", consent(email=ANN))
+    assert [one.field for one in refused] == ["confirmed_at"]
+    assert not allowed(world, email=ANN).allowed
+    assert take(world, "consents", consent(email=ANN, confirmed_at=LONG_AGO))[0] == {"rows": 1, "said_yes": 1}
+    assert allowed(world, email=ANN).allowed
+    world.account("u2", BEA)
+    take(world, "consents", consent(email=BEA))
+    assert allowed(world, email=BEA).allowed
+    assert allowed(world, user_id="u2").allowed
+
+
+def test_a_yes_that_is_too_old_by_now_is_refused(world: World) -> None:
+    world.account("u1", ANN)
+    _, refused = take(world, "consents", consent(user_id="u1", at="2024-02-28T12:00:00Z"))
+    assert [one.field for one in refused] == ["at"]
+
+
+def test_several_purposes_of_one_person_go_into_one_commit(world: World) -> None:
+    world.account("u1", ANN)
+    purposes = ("marketing_email", "analytics", "ads")
+    recent = "2026-02-01T12:00:00Z"
+    assert take(world, "consents", *(consent(one, user_id="u1", at=recent) for one in purposes))[0]["said_yes"] == 3
+    assert all(allowed(world, one, user_id="u1").allowed for one in purposes)
+    batches = [one for one in every(world.services.store, ALL_EVIDENCE) if one.record.kind == "import.batch"]
+    assert len(batches) == 1
+
+
+# --- unsubscribes ----------------------------------------------------------------------------------------------------
+
+
+def test_an_unsubscribe_stops_and_vendors_are_told_with_evidence(world: World) -> None:
+    counts, _ = take(
+        world, "unsubscribes", {"email": ANN}, {"email": BEA, "purpose": "marketing_email", "at": LONG_AGO}
+    )
+    assert counts == {"rows": 2, "stopped": 2}
+    assert objections.stopped(world.services, ANN)["marketing"].reason == "objection"
+    assert objections.stopped(world.services, BEA)["marketing_email"].reason == "withdrawn"
+    asked = [one.record for one in every(world.services.store, ALL_EVIDENCE) if one.record.facts.get("via") == "import"]
+    assert sorted(one.kind for one in asked) == ["objection", "withdrawn"]
+    world.run_due()
+    assert {one.address for one in world.sendgrid.silenced} == {ANN, BEA}
+    assert evidence.check(world.services)["intact"]
+
+
+@pytest.mark.parametrize("cells", [{"purpose": "what is this"}, {"at": "yesterday"}, {"at": "2099-01-01T00:00:00Z"}])
+def test_what_cannot_be_read_of_a_no_does_not_keep_it_from_counting(world: World, cells: dict[str, str]) -> None:
+    assert take(world, "unsubscribes", {"email": ANN} | cells)[0] == {"rows": 1, "stopped": 1}
+    assert list(objections.stopped(world.services, ANN)) == ["marketing"]
+
+
+def test_a_yes_given_here_after_an_old_no_stands(world: World) -> None:
+    world.account("u1", ANN)
+    world.decide({"marketing_email": True}, server=True, user_id="u1")
+    row = {"email": ANN, "at": LONG_AGO}
+    assert take(world, "unsubscribes", row | {"purpose": "marketing_email"})[0] == {"rows": 1, "later_yes": 1}
+    assert take(world, "unsubscribes", row)[0] == {"rows": 1, "stopped": 1}
+    assert objections.stopped(world.services, ANN)["marketing"].except_for == ["marketing_email"]
+    assert allowed(world, user_id="u1").allowed
+    take(world, "unsubscribes", {"email": ANN})
+    assert not allowed(world, user_id="u1").allowed
+
+
+def test_a_mailbox_that_is_not_there_is_marked_and_nothing_is_stopped(world: World) -> None:
+    world.account("u1", ANN)
+    counts, _ = take(
+        world, "unsubscribes", *({"email": one, "unreachable": "yes", "at": LONG_AGO} for one in (ANN, BEA))
+    )
+    assert counts == {"rows": 2, "unreachable": 1, "unknown": 1}
+    found = people.by_user(world.services, "u1")
+    assert found is not None
+    assert found.stored.record.unreachable_at == datetime(2025, 6, 1, 12, tzinfo=UTC)
+    assert suppressions.of(world.services, ANN) == {}
+
+
+def test_telling_a_great_many_is_spread_over_time(world: World) -> None:
+    take(world, "unsubscribes", *({"email": f"p{n}@mail.test"} for n in range(120)))
+    due = sorted(one.record.due_at for one in every(world.services.store, Query(Work)) if "tell" in one.record.kind)
+    assert due == [NOON, NOON + timedelta(seconds=20), NOON + timedelta(seconds=40)]
+
+
+# --- order, resuming, repeating --------------------------------------------------------------------------------------
+
+
+def test_no_consent_is_taken_before_everybodys_no_is_in(world: World) -> None:
+    world.account("u1", ANN)
+    with pytest.raises(Stale):
+        take(world, "consents", consent(user_id="u1"), none_exist=False)
+    take(world, "unsubscribes", {"email": "no address"}, none_exist=False)
+    with pytest.raises(Stale):
+        take(world, "consents", consent(user_id="u1"), none_exist=False)
+    take(world, "unsubscribes", {"email": ANN}, none_exist=False)
+    assert take(world, "consents", consent(user_id="u1"), none_exist=False)[1][0].field == "email"
+
+
+def test_who_said_that_nobody_unsubscribed_is_on_record(world: World) -> None:
+    take(world, "consents", consent(user_id="u1"), digest="d1", none_exist=True)
+    (stored,) = every(world.services.store, ALL_IMPORTS)
+    first = stream_of(world.services.store, stored.id)[0].record
+    assert (first.facts["by"], first.facts["no_suppressions_exist"]) == ("olga", True)
+
+
+def test_customers_wait_too_where_marketing_asks_nobody(world: World) -> None:
+    company = world.services.company
+    unasked = [
+        msgspec.structs.replace(one, legal_basis="legitimate_interests") if one.name == "marketing_email" else one
+        for one in company.purposes
+    ]
+    world.services.__dict__["company"] = msgspec.structs.replace(company, purposes=unasked)
+    with pytest.raises(Stale):
+        take(world, "customers", customer("u1"), none_exist=False)
+
+
+CASES: dict[str, list[dict[str, str]]] = {
+    "customers": [customer(f"u{n}", email=f"p{n % 90}@mail.test", email_verified="true") for n in range(400)]
+    + [customer("a/b"), customer("u1", name="x")],
+    "unsubscribes": [{"email": f"p{n}@mail.test"} for n in range(200)] + [{"email": "none"}],
+    "consents": [consent(user_id=f"k{n}", granted="false" if n % 3 else "true") for n in range(160)],
+}
+
+
+class _Killed(Exception):
+    """What stands for the end of the process."""
+
+
+@pytest.mark.parametrize("what", CASES)
+@pytest.mark.parametrize("commits", [1, 2])
+def test_an_import_killed_between_commits_goes_on_and_nothing_is_taken_twice(
+    world: World, what: Any, commits: int
+) -> None:
+    for n in range(160):
+        world.account(f"k{n}", f"k{n}@mail.test")
+    asked = Asked(what, "file", "olga", "d1", none_exist=True)
+
+    def attempt(until: int | None) -> Import:
+        stored = importing.begin(world.services, asked)
+        run = Run(world.services, stored, kind_of(world, what, stored.id))
+        for n, _ in enumerate(run.take(rows(*CASES[what])), 1):
+            if n == until:
+                raise _Killed
+        run.end()
+        return run.record
+
+    with pytest.raises(_Killed):
+        attempt(commits)
+    record = attempt(None)
+    assert record.counts["rows"] == len(CASES[what])
+    assert sum(value for word, value in record.counts.items() if word != "rows") == len(CASES[what])
+    refused = list(importing.refused_rows(world.services, importing.import_id(world.services, asked)))
+    assert len(refused) == record.counts.get("refused", 0)
+    assert evidence.check(world.services)["intact"]
+    assert len(list(every(world.services.store, Query(Subject)))) == 160 + record.counts.get("new", 0)
+
+
+@pytest.mark.parametrize("what", CASES)
+def test_the_same_rows_again_change_nothing(world: World, what: Any) -> None:
+    for n in range(160):
+        world.account(f"k{n}", f"k{n}@mail.test")
+    first, refused = take(world, what, *CASES[what])
+    before = everything(world)
+    again, refused_again = take(world, what, *CASES[what])
+    assert everything(world) == before
+    assert [(one.line, one.field) for one in refused_again] == [(one.line, one.field) for one in refused]
+    assert again["rows"] == first["rows"]
+
+
+@pytest.mark.parametrize("what", CASES)
+def test_a_dry_run_says_the_same_and_writes_nothing(world: World, what: Any) -> None:
+    for n in range(160):
+        world.account(f"k{n}", f"k{n}@mail.test")
+    before = everything(world), len(list(every(world.services.store, ALL_EVIDENCE)))
+    dry = list(rehearse(world.services, kind_of(world, what), rows(*CASES[what])))
+    assert (everything(world), len(list(every(world.services.store, ALL_EVIDENCE)))) == before
+    counts, refused = take(world, what, *CASES[what])
+    assert dry[-1].counts == counts
+    assert [one for progress in dry for one in progress.refused] == refused
+
+
+def test_two_processes_do_not_take_in_the_same_file_at_once(world: World) -> None:
+    asked = Asked("customers", "file", "olga", "d1")
+    runs = [Run(world.services, importing.begin(world.services, asked), kind_of(world, "customers")) for _ in range(2)]
+    some = rows(*CASES["customers"])
+    next(runs[0].take(some))
+    with pytest.raises(Stale):
+        list(runs[1].take(some))
+
+
+def test_somebody_who_signs_up_meanwhile_is_not_overwritten(world: World) -> None:
+    watched = Watched(world.services.store)
+    world.services.__dict__["store"] = watched
+    asked = Asked("customers", "file", "olga", "d1")
+    run = Run(world.services, importing.begin(world.services, asked), kind_of(world, "customers"))
+    watched.first = lambda: world.account("u0", ANN, name="Ann")
+    list(run.take(rows(customer("u0", email=BEA, email_verified="true", name="Eve"), customer("u1"))))
+    assert run.record.counts == {"rows": 2, "new": 1, "refused": 1}
+    assert [one.known.name for one in people.by_address(world.services, ANN)] == ["Ann"]
+
+
+def test_nothing_of_a_person_stands_in_what_is_kept_of_an_import(world: World) -> None:
+    secret = "Zebedee"
+    take(world, "customers", customer("u1", email=f"{secret}@mail.test", name=secret), customer("a/b", name=secret))
+    take(world, "unsubscribes", {"email": f"{secret}@mail.test"}, {"email": secret})
+    kept = b"".join(path.read_bytes() for path in world.services.settings.data_dir.glob("pledge.db*"))
+    assert secret.lower().encode() not in kept.lower()
