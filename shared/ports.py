@@ -166,9 +166,7 @@ class Postman(Protocol):
         """Return the language in which this mail exists for a locale; `""` for English."""
         ...
 
-    def post_all(
-        self, template: str, language: str, words: Mapping[str, Any], recipients: Sequence[Recipient]
-    ) -> str:
+    def post_all(self, template: str, language: str, words: Mapping[str, Any], recipients: Sequence[Recipient]) -> str:
         """Compose one mail and hand it over for up to 1,000 recipients in one call; return the vendor's message id.
 
         Raises InDoubt when the call was cut off, Unacceptable when nothing was taken because of what was sent, TryAgain

@@ -553,7 +553,7 @@ class Import(Record, frozen=True, kw_only=True, omit_defaults=True):
     done_at: datetime | None = None
 
 
-class Refused(Value, frozen=True, kw_only=True, omit_defaults=True):
+class RefusedRow(Value, frozen=True, kw_only=True, omit_defaults=True):
     """Why one row was not taken, without anything that stood in it."""
 
     line: int
@@ -565,7 +565,7 @@ class RefusedRows(Record, frozen=True, kw_only=True, omit_defaults=True):
     """The rows of one commit of an import that were not taken. Its id: the import's and the first of the lines."""
 
     collection: ClassVar[str] = "refused_rows"
-    rows: list[Refused]
+    rows: list[RefusedRow]
 
 
 class WebsiteDocument(Record, frozen=True, kw_only=True, omit_defaults=True):

@@ -64,7 +64,8 @@ class Consents:
         cells = row.cells
         if ("user_id" in cells) == ("email" in cells):
             raise BadInput("either a user id or an address is needed", "user_id")
-        granted = truth(row, "granted") if needed(row, "granted") else False
+        needed(row, "granted")
+        granted = truth(row, "granted")
         at = moment(row, "at", self._now)
         if at is None:
             raise BadInput("must not be empty", "at")

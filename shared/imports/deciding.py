@@ -87,6 +87,8 @@ def rehearse(services: Services, kind: Kind, rows: Iterable[Row]) -> Iterator[Pr
         while left:
             done = decide(within(services, unit), unit, kind, left, most_writes=sys.maxsize)
             counts.update(done.counts)
+            if kind.optimistic:
+                unit = UnitOfWork(services.store)
             line = left[done.rows - 1].row.line
             left = left[done.rows :]
             yield Progress(line, dict(counts), done.refused)

@@ -63,7 +63,8 @@ class Taken:
 class Kind(Protocol):
     """One kind of row.
 
-    `optimistic`: what it decides without looking is proved by what it creates, so that new people cost no read.
+    `optimistic`: what it decides without looking is proved by what it creates, so that new people cost no read; and no row
+    is taken or refused because of what another one writes.
     """
 
     optimistic: bool

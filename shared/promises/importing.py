@@ -22,8 +22,7 @@ from shared.imports.deciding import REFUSED, ROWS, Progress, Read, decide, read,
 from shared.imports.rows import Kind, Refusal, Row, Stop
 from shared.ports import Services
 from shared.promises import silencing
-from shared.records import ALL_IMPORTS, REFUSED_ROWS, Import, RefusedRows, Work
-from shared.records import Refused as RefusedRow
+from shared.records import ALL_IMPORTS, REFUSED_ROWS, Import, RefusedRow, RefusedRows, Work
 from shared.store import Change, Create, Stored, Update, every, persist
 from shared.unit_of_work import UnitOfWork, within
 

@@ -37,7 +37,9 @@ def words(case: Case, template: str, label: str) -> dict[str, Any]:
     if template in {"request_verified", "request_closing", "request_done", "export_ready"}:
         given["status_url"] = f"{page}?key={tokens['view']}"
     if template == "request_done":
-        given |= statement.answers(case) | {"corrected": [said.field(one) for one in record.corrected if record.subjects]}
+        given |= statement.answers(case) | {
+            "corrected": [said.field(one) for one in record.corrected if record.subjects]
+        }
         given["standing"] = said.STANDING
     if template == "request_restriction_ends":
         given["ends_at"] = record.ends_at

@@ -32,7 +32,7 @@ from tests.bench.stack import Runtime, Stack
 from tests.bench.table import Goal, Line, Spread, ratios, say
 from tests.journeys import crowd
 
-PEOPLE, PEOPLE_ON_GOOGLE = 50_000, 5_000
+PEOPLE, PEOPLE_ON_GOOGLE = 50_000, 20_000
 FEW, MANY = 1_000, 100_000
 GOAL = Goal(0.6, at_least=True)
 GOAL_OF_STREAM = Goal(0.7, at_least=True)

@@ -133,7 +133,9 @@ class Deployed:
         }
         self.services = Container(Settings(self.environment))
         for version in ("v1", "v2"):
-            publish(self.services, Draft(text=f"{SAMPLE_POLICY.read_text()}\n{version}\n", version=version), by="the test")
+            publish(
+                self.services, Draft(text=f"{SAMPLE_POLICY.read_text()}\n{version}\n", version=version), by="the test"
+            )
 
     def start(self, name: str, without: Iterable[str] = ()) -> Alone:
         """Start a function with what its entry names and no more, or even less."""

@@ -78,3 +78,25 @@ def test_a_deleted_group_is_gone_with_everybody_on_it_and_its_id_is_not_used_aga
     assert [one["kind"] for one in sandbox.found("sendgrid", email=ADA)] == ["contact"]
     sandbox.put("sendgrid", email=BOB, group=True)
     assert api(sandbox, "GET", "asm/groups")[1][0]["id"] != group["id"]
+
+
+def test_lists_come_page_by_page_newest_first_and_within_a_time(sandbox: RunningSandbox) -> None:
+    for n in range(3):
+        sandbox.put("sendgrid", email=f"p{n}@example.com", unsubscribed=True, bounced=True)
+    for path in ("unsubscribes", "bounces"):
+        pages = [api(sandbox, "GET", f"suppression/{path}?limit=2&offset={offset}")[1] for offset in (0, 2, 4)]
+        assert [[one["email"][:2] for one in page] for page in pages] == [["p2", "p1"], ["p0"], []]
+        assert api(sandbox, "GET", f"suppression/{path}?end_time=1")[1] == []
+    assert "reason" in api(sandbox, "GET", "suppression/bounces")[1][0]
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=x", "offset=-1", "start_time=yesterday"])
+def test_a_page_of_a_list_that_cannot_be_is_refused(sandbox: RunningSandbox, query: str) -> None:
+    assert api(sandbox, "GET", f"suppression/unsubscribes?{query}")[0] == 400
+
+
+def test_everybody_on_any_group_is_listed_with_the_group(sandbox: RunningSandbox) -> None:
+    sandbox.put("sendgrid", email=ADA, group=True)
+    status, (entry,) = api(sandbox, "GET", "asm/suppressions")
+    assert (status, entry["email"], entry["group_name"]) == (200, ADA, "Newsletter")
+    assert {"group_id", "created_at"} < entry.keys()

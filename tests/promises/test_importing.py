@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import ANY
 
 import msgspec
 import pytest
@@ -18,8 +19,8 @@ from shared.ledger import stream_of
 from shared.promises import evidence, importing, objections, people, processing, receipts
 from shared.promises.importing import Asked, Run
 from shared.promises.processing import Whom
-from shared.records import ALL_EVIDENCE, ALL_IMPORTS, Alias, Import, Subject, Telling, Work
-from shared.store import Query, every
+from shared.records import ALL_EVIDENCE, ALL_IMPORTS, Alias, Import, LedgerEntry, Subject, Telling, Work
+from shared.store import Delete, Query, every
 from tests.promises.world import NOON, World
 
 ANN, BEA = "ann@mail.test", "bea@mail.test"
@@ -436,6 +437,14 @@ def test_somebody_who_signs_up_meanwhile_is_not_overwritten(world: World) -> Non
     list(run.take(rows(customer("u0", email=BEA, email_verified="true", name="Eve"), customer("u1"))))
     assert run.record.counts == {"rows": 2, "new": 1, "refused": 1}
     assert [one.known.name for one in people.by_address(world.services, ANN)] == ["Ann"]
+
+
+def test_an_import_whose_last_evidence_was_cut_off_does_not_pass(world: World) -> None:
+    take(world, "unsubscribes", {"email": ANN}, digest="d1")
+    (stored,) = every(world.services.store, ALL_IMPORTS)
+    last = stream_of(world.services.store, stored.id)[-1]
+    world.services.store.commit([Delete(LedgerEntry, last.id)])
+    assert evidence.check(world.services) == {"entries": ANY, "intact": False, "first_break": stored.id}
 
 
 def test_nothing_of_a_person_stands_in_what_is_kept_of_an_import(world: World) -> None:
