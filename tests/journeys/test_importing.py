@@ -97,7 +97,9 @@ def test_customers_come_in_through_a_kill_and_only_who_said_yes_may_be_written_t
         assert [row[:2] for row in csv.reader(file)][1:] == [["3", "email"], ["4", "email"]]
 
     house.settle()
-    assert {one["kind"] for one in house.found("sendgrid", email=email(3))} == {"global"}
+    # the mail service was told of the one no that it did not know, and of nobody else's
+    on_list = [n for n in range(5) if "global" in {one["kind"] for one in house.found("sendgrid", email=email(n))}]
+    assert on_list == [2, 3]
     assert "intact" in house.pledge("verify", "--all")
     assert house.traces([f"canary{n}@" for n in range(10, 40)], tmp_path / "exported") == []
     assert "canary" not in report.read_text() + house.log.read_text()
