@@ -77,9 +77,11 @@ class LocalPlatform:
         apps: Mapping[str, flask.Flask],
         queue: LocalQueue,
         wait_for_others: Callable[[], None] = lambda: None,
+        wait_for_webhooks: Callable[[], None] = lambda: None,
     ) -> None:
         self._container = container
         self._wait_for_others = wait_for_others
+        self._wait_for_webhooks = wait_for_webhooks
         self._apps = apps
         self._queue = queue
         self._clock = FileClock(container.settings.data_dir / "clock")
@@ -165,16 +167,22 @@ class LocalPlatform:
     def _drain(self) -> None:
         self._topic.redeliver()
         seen: dict[str, int] = {}
-        while True:
-            # on the emulators Cloud Tasks delivers too; what it has under way is leased, and so not due
-            self._wait_for_others()
-            due = self._container.store.query(DUE_WORK, at_most=self._clock.now(), limit=100)
-            fresh = [one.id for one in due if seen.get(one.id, 0) < STUCK_AFTER]
-            if not fresh:
-                return
+        while fresh := self._fresh(seen) or self._after_webhooks(seen):
             for work_id in fresh:
                 seen[work_id] = seen.get(work_id, 0) + 1
             list(self._pool.map(self._post_work, fresh))
+
+    def _after_webhooks(self, seen: Mapping[str, int]) -> list[str]:
+        # they arrive while work is done; what they ask for is done too before the clock moves on
+        self._wait_for_webhooks()
+        return self._fresh(seen)
+
+    def _fresh(self, seen: Mapping[str, int]) -> list[str]:
+        """Return what is due and was not tried too often for nothing."""
+        # on the emulators Cloud Tasks delivers too; what it has under way is leased, and so not due
+        self._wait_for_others()
+        due = self._container.store.query(DUE_WORK, at_most=self._clock.now(), limit=100)
+        return [one.id for one in due if seen.get(one.id, 0) < STUCK_AFTER]
 
     def _set(self, at: datetime) -> None:
         behind = at - self._clock.now()

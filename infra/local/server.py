@@ -123,12 +123,7 @@ def _server(settings: Settings, sandbox: Sandbox) -> Any:
     _check(container)
     built = apps(container)
     inside = Inside(built)
-
-    def wait_for_others() -> None:
-        inside.wait()
-        sandbox.settle()
-
-    platform = LocalPlatform(container, built, queue, wait_for_others)
+    platform = LocalPlatform(container, built, queue, inside.wait, sandbox.settle)
     door = FrontDoor(built, public(function_map()), controls(container, platform, sandbox.base))
     server = make_server(
         settings.text("HOST") or "127.0.0.1", settings.port, door, threaded=True, request_handler=QuietHandler

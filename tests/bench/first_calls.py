@@ -11,16 +11,19 @@ import msgspec
 from infra.local.topic import event_headers
 from shared.case import MAIL
 from shared.checkpoint_chain import LAST
-from shared.promises import campaigns, unsubscribing
+from shared.promises import campaigns, subjects, unsubscribing
 from shared.promises.requests import Asked, open_request
+from shared.promises.subjects import Linked
 from shared.records import DUE_WORK, SUPPRESSIONS_OF_ADDRESS, Campaign, Checkpoint
 from shared.store import Record
 from shared.times import rfc3339
 from shared.vault import canonical, new_id
+from tests.bench import stripe_events
 from tests.bench.kept import consents_kept, requests_kept
 from tests.bench.load import fresh
 from tests.bench.serving import Call
 from tests.bench.stack import SECRETS, VERSION, Stack, consent
+from tests.functions import inbound_mails
 from tests.functions.signed_requests import signed_request
 from tests.infra.signing_sendgrid import signed
 
@@ -72,6 +75,18 @@ def _unsubscribed(_: Stack) -> Call:
     return _post(body, signed(body))
 
 
+def _written(_: Stack) -> Call:
+    mail = {"from": f"{fresh()}1@people.example", "text": "Please delete my account.", "SPF": "none"}
+    body = inbound_mails.form(inbound_mails.fields(**mail))
+    return Call("POST", "/", body, {"Content-Type": inbound_mails.FORM, **signed(body)})
+
+
+def _ended(stack: Stack) -> Call:
+    subjects.link(stack.services, Linked(user_id="u1", stripe_customer_ids=["cus_1"]))
+    ((signature, body),) = stripe_events.signed(1)
+    return _post(body, {"Stripe-Signature": signature})
+
+
 def _one_click(stack: Stack) -> Call:
     token = unsubscribing.token(stack.services, f"{fresh()}1@people.example", "marketing")
     return Call("POST", f"/?t={token}", b"List-Unsubscribe=One-Click", {"Content-Type": FORM})
@@ -103,6 +118,8 @@ FIRST_CALLS: Mapping[str, Callable[[Stack], Call]] = {
     "unsubscribe": _one_click,
     "meta-callbacks": _taken_away,
     "sendgrid-events": _unsubscribed,
+    "sendgrid-inbound": _written,
+    "stripe-events": _ended,
     "operator": lambda stack: Call("GET", "/requests", headers=stack.operator()),
     "site": lambda _: Call("GET", "/.well-known/jwks.json"),
     "work": _mail,
@@ -125,6 +142,8 @@ LEFT: Mapping[str, Callable[[Stack], bool]] = {
     "unsubscribe": lambda stack: bool(stack.services.store.query(SUPPRESSIONS_OF_ADDRESS, limit=1)),
     "meta-callbacks": lambda stack: requests_kept(stack) == 1,
     "sendgrid-events": lambda stack: bool(stack.services.store.query(SUPPRESSIONS_OF_ADDRESS, limit=1)),
+    "sendgrid-inbound": lambda stack: requests_kept(stack) == 1,
+    "stripe-events": lambda stack: bool(stack.services.store.query(stripe_events.KEPT, limit=1)),
     "work": lambda stack: not _mails_due(stack),
     "policy-published": lambda stack: _is_there(stack, Campaign, campaigns.campaign_id(VERSION)),
     "checkpoints": lambda stack: _is_there(stack, Checkpoint, LAST),

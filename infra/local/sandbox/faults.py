@@ -38,12 +38,15 @@ class Faults:
         self._clock = clock
         self._changed = threading.Condition()
         self._changes: dict[str, int] = {}
+        self._healthy: set[str] = set()
+        """Vendors that are known to have no fault: most calls need not look."""
 
     def ask(self, vendor: str, fields: Any) -> Fault:
         """Let a vendor fail from now on, in place of the fault it had. Raises BadInput naming the field."""
         fault = self._fault(fields)
         with self._state.transaction():
             self._shelf().put("fault", vendor, msgspec.to_builtins(fault))
+            self._healthy.discard(vendor)
         self._release(vendor)
         return fault
 
@@ -62,8 +65,12 @@ class Faults:
     def strike(self, vendor: str) -> Strike | None:
         """Return what goes wrong with this call, and count it."""
         changes = self._changes.get(vendor, 0)
+        if vendor in self._healthy:
+            return None
         with self._state.transaction():
             fault = self._current(vendor)
+            if fault is None:
+                self._healthy.add(vendor)
             if fault and fault.times is not None:
                 fault.times -= 1
                 self._shelf().put("fault", vendor, msgspec.to_builtins(fault))
