@@ -190,7 +190,7 @@ def _may_copy_first(case: Case) -> bool:
 def show_cancel(call: Call[None]) -> Answer:
     token = call.required("t")
     case, key = requests.with_token(call.services, call.path["request_id"], token, "cancel")
-    possible = verification.may_withdraw(case)
+    possible = requests.may_cancel(case, key)
     if not call.wants_page():
         return {"request_id": case.id, "can_cancel": possible}
     masked = identity.masked(case.envelope.addresses[key.label]) if key.label in case.envelope.addresses else ""
@@ -212,7 +212,7 @@ def cancel(call: Call[None]) -> Answer:
 
     def opened() -> Case:
         if token:
-            return requests.with_token(call.services, request_id, token, "cancel")[0]
+            return requests.with_cancel_link(call.services, request_id, token)
         return requests.with_key(call.services, request_id, key)
 
     case = requests.cancel(opened)

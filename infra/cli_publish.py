@@ -63,6 +63,7 @@ def _publish(asked: argparse.Namespace, container: Container) -> int:
         _say(_json({"version": published.version, "hash": published.policy.hash, "campaign_id": campaign}))
         return 0
     _say(f"published {published.version}  sha256 {published.policy.hash}")
+    _say("Everybody with an account is written to, beginning within five minutes.")
     _say(f"campaign {campaign}")
     return 0
 
@@ -76,7 +77,7 @@ def _draft(asked: argparse.Namespace) -> policy.Draft:
         title=asked.title,
         summary=asked.summary,
         material=not asked.minor,
-        changes=asked.changes.split(",") if asked.changes else None,
+        changes=None if asked.changes is None else [one.strip() for one in asked.changes.split(",") if one.strip()],
         effective_at=asked.effective_at,
     )
 

@@ -29,8 +29,16 @@ def heard(batch: Batch) -> int:
     return reduce(or_, map(bits, known))
 
 
+def unheard(batch: Batch) -> int:
+    """Return the bits of everybody of whom nothing is known."""
+    return (1 << batch.n_recipients) - 1 & ~heard(batch)
+
+
 def counted(batch: Batch) -> dict[str, int]:
-    """Count recipients by state: each once among `delivered`, `bounced` and `dropped`; who reported spam beside it."""
+    """Count recipients by state: each once among `delivered`, `bounced` and `dropped`; who reported spam beside it.
+
+    `gone`: who left before they were written to, as far as anybody knows.
+    """
     bounced, delivered = bits(batch.bounced), bits(batch.delivered)
     dropped = bits(batch.dropped) & ~(bounced | delivered)
     return {
@@ -40,6 +48,7 @@ def counted(batch: Batch) -> dict[str, int]:
         "dropped": dropped.bit_count(),
         "spam": bits(batch.spam).bit_count(),
         "refused": bits(batch.refused).bit_count(),
+        "gone": (bits(batch.gone) & unheard(batch)).bit_count(),
     }
 
 

@@ -108,6 +108,7 @@ class Company(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     """The controller.
 
     `notices_per_hour`, `notices_per_call`: how fast everybody is told of a new policy; as fast as can be, when absent.
+    `contact_mail_kept_for`: how long the mailbox behind `contact_mail_goes_to` keeps a mail.
     `mail_cost_per_thousand`: what the mail service asks, such as `0.80 EUR`; a dry run of a publication reckons with it.
     """
 
@@ -124,6 +125,7 @@ class Company(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     minimum_age: int = 16
     cooling_off: str = "PT24H"
     evidence_kept_for: str = "P3Y"
+    contact_mail_kept_for: str = "P3Y"
     mail_cost_per_thousand: str | None = None
     notices_per_hour: int | None = None
     notices_per_call: int = 1000
@@ -161,7 +163,8 @@ def _problems(company: Company) -> list[str]:
             f"purpose {purpose.name}: {signal} is no signal" for signal in purpose.signals if signal not in SIGNALS
         ]
         found += _bad_durations(purpose.name, [purpose.kept_for, purpose.ask_again_after])
-    found += _bad_durations("company", [company.cooling_off, company.evidence_kept_for, company.breaker.within])
+    periods = [company.cooling_off, company.evidence_kept_for, company.contact_mail_kept_for, company.breaker.within]
+    found += _bad_durations("company", periods)
     found += _bad_breaker(company.breaker)
     found += _bad_cooling_off(company.cooling_off)
     found += _bad_cost(company.mail_cost_per_thousand)

@@ -31,12 +31,14 @@ PORTABLE: Mapping[str, frozenset[str]] = {
 UNREAD = (
     "could not be read although we tried; a person here is looking at it, and a new copy follows when that is mended"
 )
+BESIDE = frozenset({"gaps", "unclear"})
+"""What an answer says beside what is held."""
 ERASED = "an account was deleted, at another request, before this copy was made"
 
 
 def within(right: Right, who: str, held: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Split what one subprocessor holds into the parts an export shows and the names of those it leaves out."""
-    parts = {name: value for name, value in held.items() if name != "gaps"}
+    parts = {name: value for name, value in held.items() if name not in BESIDE}
     if right != "portability":
         return parts, []
     kept = PORTABLE.get(who, frozenset())
@@ -58,17 +60,24 @@ def gap(who: str, why: str, now: datetime) -> Gap:
 
 def outcome(answer: Answer, *, keeps_nothing: bool) -> Outcome:
     """Return what became of one subprocessor's part: `verified` is read, and in the file."""
-    if isinstance(answer, TryAgain | NeverRetry):
+    if problem(answer) is not None:
         return "failed"
-    if answer.keys() - {"gaps"}:
+    if not isinstance(answer, TryAgain | NeverRetry) and answer.keys() - BESIDE:
         return "verified"
     return "no_store" if keeps_nothing else "nothing_found"
+
+
+def problem(answer: Answer) -> str | None:
+    """Return why a person must look at it: it could not be read, or may be theirs or another's."""
+    if isinstance(answer, TryAgain | NeverRetry):
+        return answer.code
+    return "unclear" if answer.get("unclear") else None
 
 
 def evidence(answer: Mapping[str, Any], reasons: Iterable[str]) -> dict[str, Any]:
     """Return how much was read, as counts, and each reason why something was not."""
     counts = {
-        name: len(part) if isinstance(part, list | dict) else 1 for name, part in answer.items() if name != "gaps"
+        name: len(part) if isinstance(part, list | dict) else 1 for name, part in answer.items() if name not in BESIDE
     }
     said = {f"missing {n}": {"reason": reason} for n, reason in enumerate(reasons, 1)}
     return ({"read": counts} if counts else {}) | said

@@ -155,8 +155,8 @@ def lately_current(link: Link, now: datetime) -> bool:
 
 
 def eldest(links: Iterable[Link]) -> str | None:
-    """Return the subject that had an identifier confirmed first; None when nobody had."""
-    confirmed = [(link.confirmed_at, link.ref) for link in links if link.confirmed_at is not None]
+    """Return the subject that had an identifier confirmed first, however often since; None when nobody had."""
+    confirmed = [(link.since or link.confirmed_at, link.ref) for link in links if link.confirmed_at is not None]
     return min(confirmed)[1] if confirmed else None
 
 

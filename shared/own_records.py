@@ -17,10 +17,12 @@ from shared.identity import Identifiers, alias
 from shared.ledger import stream_of
 from shared.records import (
     EVIDENCE_OF_SUBJECT,
+    HANDED_MAILS_OF_ADDRESS,
     MAILS_OF_ADDRESS,
     PENDINGS_OF_ADDRESS,
     Alias,
     Attention,
+    HandedMail,
     InboundMail,
     LedgerEntry,
     Pending,
@@ -49,6 +51,8 @@ MAIL_KINDS = (
     "mail_throttled",
 )
 """What a mail to the contact address may have put on the list of what a person must look at."""
+MAILBOX = "the mailbox of the people who answer"
+"""The part of our own step that a person does by hand."""
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -107,6 +111,12 @@ def erase_mails(store: Store, vault: Vault, addresses: Iterable[str]) -> int:
         pointers = [Delete(Attention, attention_id(kind, stored.id)) for kind in MAIL_KINDS]
         store.commit([Delete(InboundMail, stored.id), *pointers])
     return len(found)
+
+
+def handed_mails(store: Store, vault: Vault, addresses: Iterable[str]) -> list[Stored[HandedMail]]:
+    """Return what is known of mails of these addresses that lie in the mailbox of the people who answer."""
+    keys = [alias(vault, "email", address) for address in addresses]
+    return [stored for key in keys for stored in every(store, HANDED_MAILS_OF_ADDRESS, key)]
 
 
 def _pendings(store: Store, vault: Vault, addresses: Iterable[str]) -> list[Stored[Pending]]:

@@ -1,6 +1,7 @@
 """The file of an export, kept as sealed pieces: no record may be as large as a file, and no bucket is needed for it.
 
-Pieces are written before the request names them; what a crash leaves behind is found by nobody and ends by its own date.
+Pieces are written before the request names them; what a crash leaves behind the next attempt removes, and it ends by its own
+date in any case.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from datetime import datetime
 from hashlib import sha256
 
 from shared.failures import NeverRetry
-from shared.records import Export, Piece
-from shared.store import Change, Create, Delete, Store
-from shared.vault import Vault, new_id
+from shared.records import PIECES_OF_WORK, Export, Piece
+from shared.store import Change, Create, Delete, Store, every
+from shared.vault import Vault
 
 PIECE_BYTES = 512 * 1024
 """Sealing and the store each write it as base64: 0.93 of the 1,000,000 bytes a record may have."""
@@ -25,10 +26,10 @@ MOST_PIECES = 400
 class PieceWriter:
     """A file to write to, once and forwards; what is written goes to the store piece by piece."""
 
-    def __init__(self, store: Store, vault: Vault, until: datetime) -> None:
+    def __init__(self, store: Store, vault: Vault, id: str, until: datetime) -> None:
         self._store = store
         self._vault = vault
-        self._id = new_id()
+        self._id = id
         self._until = until
         self._buffer = bytearray()
         self._waiting: list[Change] = []
@@ -87,6 +88,19 @@ def read(store: Store, vault: Vault, export: Export) -> Iterator[bytes]:
 def removed(export: Export) -> list[Change]:
     """Return the changes that remove a file: fewer than one commit may hold."""
     return [Delete(Piece, _name(export.id, number)) for number in range(export.pieces)]
+
+
+def named(work_id: str, attempt: int) -> str:
+    """Return the id of the file that one attempt of a work item makes."""
+    return f"{work_id}-{attempt}"
+
+
+def remove_left(store: Store, work_id: str, named: str | None) -> None:
+    """Remove what earlier attempts of a work item left behind. `named`: the file that a request names, which stays."""
+    begin = f"{work_id}-"
+    for stored in every(store, PIECES_OF_WORK, at_least=begin, at_most=f"{begin}~", page=PIECES_AT_ONCE):
+        if stored.id.rpartition(":")[0] != named:
+            store.commit([Delete(Piece, stored.id)])
 
 
 def _name(export_id: str, number: int) -> str:

@@ -88,7 +88,10 @@ class Connector(Protocol):
         ...
 
     def export(self, person: Person) -> dict[str, Any]:
-        """Return what this vendor holds of the person, JSON-able; `{}` when nothing. `gaps` says what it cannot give."""
+        """Return what this vendor holds of the person, JSON-able; `{}` when nothing. `gaps` says what it cannot give.
+
+        `unclear`: how many things there may be theirs or another's, for a person to find out (TRUTH §1).
+        """
         ...
 
     def purge(self, places: Sequence[str], now: datetime) -> Part:

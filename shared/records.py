@@ -87,12 +87,16 @@ class Subject(Record, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Link(Value, frozen=True, kw_only=True, omit_defaults=True):
-    """That an identifier belongs to a subject: who said so, and when it was confirmed."""
+    """That an identifier belongs to a subject: who said so, and when it was confirmed.
+
+    `since`: when it was first confirmed, where it was confirmed again.
+    """
 
     ref: str
     kind: Literal["account", "mailbox", "device"]
     source: Literal["server", "mailbox", "browser"]
     confirmed_at: datetime | None = None
+    since: datetime | None = None
     replaced_at: datetime | None = None
     changed_at: datetime | None = None
 
@@ -164,7 +168,8 @@ class Submission(Record, frozen=True, kw_only=True, omit_defaults=True):
 class Suppression(Record, frozen=True, kw_only=True, omit_defaults=True):
     """That an address is not to be written to for a purpose, or for `marketing`, all of it. Own key; see TRUTH §4.
 
-    `except_for`: what of all marketing the address said yes to again.
+    `except_for`: what of all marketing the address said yes to again. `spellings`: keyed codes of the ways to write the
+    address that vendors were told of.
     """
 
     collection: ClassVar[str] = "suppressions"
@@ -172,6 +177,7 @@ class Suppression(Record, frozen=True, kw_only=True, omit_defaults=True):
     since: datetime
     request: str | None = None
     except_for: list[str] = []
+    spellings: list[str] = []
 
 
 class Told(Value, frozen=True, kw_only=True, omit_defaults=True):
@@ -265,6 +271,7 @@ class Campaign(Record, frozen=True, kw_only=True, omit_defaults=True):
     strands: int = 0
     waiting: list[str] = []
     ended_at: datetime | None = None
+    expires_at: datetime | None = None
 
 
 class Batch(Record, frozen=True, kw_only=True, omit_defaults=True):
@@ -272,7 +279,8 @@ class Batch(Record, frozen=True, kw_only=True, omit_defaults=True):
 
     One bitmap for each state, so that an event that comes again, or late, counts once; see `shared.promises.deliveries`.
     `sending`: the vendor may have it; `waiting`: it has not; `sent`: it answered. `refs`: the subjects, 20 bytes each.
-    `refused`: bits of those it did not take; `last`: nobody comes after it in its strand.
+    `refused`: bits of those it did not take; `gone`: of those who were not there any more, or could not be reached, when
+    it was tried again; `last`: nobody comes after it in its strand.
     """
 
     collection: ClassVar[str] = "batches"
@@ -284,11 +292,13 @@ class Batch(Record, frozen=True, kw_only=True, omit_defaults=True):
     attempts: int = 0
     last: bool = False
     refused: bytes = b""
+    gone: bytes = b""
     accepted: bytes = b""
     delivered: bytes = b""
     bounced: bytes = b""
     dropped: bytes = b""
     spam: bytes = b""
+    expires_at: datetime | None = None
 
 
 # --- requests (§4, §5) -----------------------------------------------------------------------------------------------
@@ -355,7 +365,8 @@ class Mailing(Value, frozen=True, kw_only=True, omit_defaults=True):
 class Request(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A person's request. `sealed` opens to `envelope.Envelope` and is gone once nothing needs it.
 
-    `only`: it is about what came from there, and never about a whole account.
+    `only`: it is about what came from there, and never about a whole account. `entered_by_operator`: it came by phone,
+    post or in person, and `channel` is the operator's own word for that.
 
     `ends_at`: when a standing restriction is lifted. `corrected`: names of the fields that were corrected.
     """
@@ -383,6 +394,7 @@ class Request(Record, frozen=True, kw_only=True, omit_defaults=True):
     paused_at: datetime | None = None
     extended_at: datetime | None = None
     second_needed_from: str | None = None
+    entered_by_operator: bool = False
     accounts: list[Account] = []
     subjects: list[str] = []
     suppressed: list[str] = []
@@ -517,6 +529,18 @@ class InboundMail(Record, frozen=True, kw_only=True, omit_defaults=True):
     address: str = ""
 
 
+class HandedMail(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """That a mail was handed on to the people who answer, whose mailbox keeps it until `expires_at`.
+
+    `address`: the alias of who wrote it, by which their erasure learns that something lies there.
+    """
+
+    collection: ClassVar[str] = "handed_mails"
+    received_at: datetime
+    expires_at: datetime
+    address: str
+
+
 class WebhookEvent(Record, frozen=True, kw_only=True, omit_defaults=True):
     """That a vendor's event was taken, so that its repeat changes nothing. Its id: the vendor, and the vendor's own id."""
 
@@ -602,6 +626,7 @@ RECORDS: tuple[type[Record], ...] = (
     LedgerEntry,
     Checkpoint,
     InboundMail,
+    HandedMail,
     WebhookEvent,
     Breaker,
     Import,
@@ -626,12 +651,15 @@ SUPPRESSIONS_OF_ADDRESS = Query(Suppression)
 """Ids begin with the keyed hash of the address, so that one round trip finds all of them."""
 PENDINGS_OF_ADDRESS = Query(Pending, equals=("address",))
 MAILS_OF_ADDRESS = Query(InboundMail, equals=("address",))
+HANDED_MAILS_OF_ADDRESS = Query(HandedMail, equals=("address",))
 WEBSITE_BELOW = Query(WebsiteDocument)
 WEBSITE_COLLECTION = Query(WebsiteDocument, equals=("parent",))
 RETAINED_OF_REQUEST = Query(Retained, equals=("request",), by="until")
 RETAINED_OF_STEP = Query(Retained, equals=("request", "subprocessor"), by="until")
 RETAINED_BY_PLACE = Query(Retained)
 """Ids begin with the keyed hash of the place, so that any request's records of it are found."""
+PIECES_OF_WORK = Query(Piece)
+"""Ids begin with the work item's that wrote them, so that the next attempt finds what a crash left."""
 ALL_TOMBSTONES = Query(Tombstone)
 ALL_IMPORTS = Query(Import)
 REFUSED_ROWS = Query(RefusedRows)
@@ -648,6 +676,10 @@ ENDING = (
     Piece,
     WebhookEvent,
     InboundMail,
+    HandedMail,
+    # a campaign before its batches: its last entry of evidence names theirs
+    Campaign,
+    Batch,
 )
 EXPIRED = tuple(Query(kind, by="expires_at") for kind in ENDING)
 QUERIES: tuple[Query[Any], ...] = (
@@ -666,11 +698,13 @@ QUERIES: tuple[Query[Any], ...] = (
     SUPPRESSIONS_OF_ADDRESS,
     PENDINGS_OF_ADDRESS,
     MAILS_OF_ADDRESS,
+    HANDED_MAILS_OF_ADDRESS,
     WEBSITE_BELOW,
     WEBSITE_COLLECTION,
     RETAINED_OF_REQUEST,
     RETAINED_OF_STEP,
     RETAINED_BY_PLACE,
+    PIECES_OF_WORK,
     ALL_TOMBSTONES,
     ALL_IMPORTS,
     REFUSED_ROWS,

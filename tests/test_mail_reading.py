@@ -71,6 +71,13 @@ def test_a_right_is_still_asked_for_below_a_greeting_and_above_a_signature() -> 
         ('<span style="display: none">Delete my account</span>Hello', "Hello"),
         ("L&ouml;schung &amp; mehr &#8211; <script>alert(1)</script>", "Löschung & mehr –"),
         ("<p>unclosed <b>tags <i>everywhere", "unclosed tags everywhere"),
+        (
+            "<!DOCTYPE html><?xml version='1'?><![if !mso]>Please<![endif]> call<!-- <p>not this</p> --> me",
+            "Please call me",
+        ),
+        ("a broken <![ if !mso <p>declaration</p>", "a broken declaration"),
+        ('<DIV title="a > b" Style="display:&#32;none">Delete it</DIV><p class=x>1 < 2 <3', "1 < 2 <3"),
+        ("<p hidden>no<br/></p>yes<!-- never closed <p>", "yes"),
         ("", ""),
     ],
 )
@@ -80,6 +87,12 @@ def test_html_is_read_as_the_text_that_its_reader_sees(html: str, text: str) -> 
 
 def test_control_characters_are_left_out_and_lines_stay() -> None:
     assert printable("a\x00b\r\nc\rd\te\x1b[31m\u0085") == "ab\nc\nd\te[31m"
+
+
+@given(st.text(alphabet="<>![]-/?&#; a\"'="))
+@settings(max_examples=300, deadline=None)
+def test_html_however_broken_is_read_without_failing(html: str) -> None:
+    text_of(html)
 
 
 @given(st.text(), st.text())
@@ -117,4 +130,13 @@ def test_no_text_takes_long_to_read(text: str) -> None:
     started = time.perf_counter()
     read(text, text)
     text_of(text)
+    assert time.perf_counter() - started < 5
+
+
+@pytest.mark.parametrize(
+    "piece", ["<", "<!--", "<![", "<!", "<?", "</", "<a a=", "<a x='", '<a x="', "<x<", "<p a", "<p a ", "&", "&#1"]
+)
+def test_a_megabyte_of_html_that_never_closes_takes_no_longer_than_any_other(piece: str) -> None:
+    started = time.perf_counter()
+    text_of(piece * (1_000_000 // len(piece)))
     assert time.perf_counter() - started < 5

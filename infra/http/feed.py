@@ -46,7 +46,9 @@ def _entry(element: ET.Element, base_url: str, entry: Mapping[str, Any]) -> None
     if entry["difference_from"]:
         href = f"{base_url}/policy/{entry['difference_from']}...{entry['version']}"
         _add(element, "link", rel="related", type="text/html", title="What changed", href=href)
-    _add(element, "summary", f"{entry['summary']} In effect from {entry['effective_at']}.".strip())
+    summary = entry["summary"].strip()
+    ended = summary if not summary or summary[-1] in ".!?" else f"{summary}."
+    _add(element, "summary", f"{ended} In effect from {entry['effective_at']}.".strip())
 
 
 def _add(parent: ET.Element, name: str, text: str | None = None, **attributes: str) -> ET.Element:

@@ -16,11 +16,12 @@ from typing import Any
 
 import msgspec
 
-from infra.http.multipart import MOST_ATTACHED, Form, form_of
+from infra.http.multipart import MOST_ATTACHED, MOST_OF_FIELD, WHOLE_MAIL, Form, form_of
 from shared.mail_reading.own_words import printable, text_of
 from shared.mail_reading.received import Attachment, Mail
 
 MOST_HEADERS = 256 * 1024
+MOST_BOUNDARIES = 10_000
 LONGEST_TEXT, LONGEST_HTML, LONGEST_LINE = 100_000, 200_000, 998
 KEPT_HEADERS = frozenset({
     "auto-submitted", "precedence", "x-auto-response-suppress", "x-autoreply", "x-autorespond", "list-id",
@@ -39,8 +40,8 @@ def mail_of(raw: bytes, content_type: str) -> Mail:
     if not form.fields:
         return Mail(text=printable(raw[:LONGEST_TEXT].decode("utf-8", "replace")), damaged=True)
     charsets = _json(form.fields.get("charsets", b""))
-    said = {name: _decoded(value, charsets.get(name)) for name, value in form.fields.items() if name != "email"}
-    mail = _whole_mail(form, said) if "email" in form.fields else _fields_mail(form, said)
+    said = {name: _decoded(value, charsets.get(name)) for name, value in form.fields.items() if name != WHOLE_MAIL}
+    mail = _whole_mail(form, said) if WHOLE_MAIL in form.fields else _fields_mail(form, said)
     envelope = _json(form.fields.get("envelope", b"")).get("from")
     return msgspec.structs.replace(
         mail,
@@ -76,15 +77,23 @@ def _fields_mail(form: Form, said: Mapping[str, str]) -> Mail:
 
 
 def _whole_mail(form: Form, said: Mapping[str, str]) -> Mail:
+    raw = form.fields[WHOLE_MAIL]
     try:
-        message = message_from_bytes(form.fields["email"])
+        message = _parsed(raw)
         bodies, files, left_out = _bodies(message)
     except UNREADABLE:
-        rest = printable(form.fields["email"][:LONGEST_TEXT].decode("utf-8", "replace"))
+        rest = printable(raw[:LONGEST_TEXT].decode("utf-8", "replace"))
         mail = _mail({}, said.get("from", ""), said.get("subject"), (rest, ""), form)
         return msgspec.structs.replace(mail, damaged=True)
     headers = {name.lower(): str(value) for name, value in reversed(message.items())}
     return _mail(headers, said.get("from", ""), said.get("subject"), bodies, Form({}, files, left_out, whole=True))
+
+
+def _parsed(raw: bytes) -> Message:
+    """Parse a mail. Raises ValueError for one of more parts than a person would write: each takes long."""
+    if raw.count(b"\n--") > MOST_BOUNDARIES:
+        raise ValueError
+    return message_from_bytes(raw)
 
 
 def _mail(headers: Mapping[str, str], sender: str, subject: str | None, bodies: tuple[str, str], form: Form) -> Mail:
@@ -134,12 +143,13 @@ def _bodies(message: Message) -> tuple[tuple[str, str], list[Attachment], list[s
         content = _content(part)
         name, media = part.get_filename(), part.get_content_type()
         if name is None and part.get_content_disposition() != "attachment" and media in texts:
-            texts[media].append(_decoded(content, part.get_content_charset()))
+            texts[media].append(_decoded(content[:MOST_OF_FIELD], part.get_content_charset()))
         elif sum(len(one.content) for one in files) + len(content) <= MOST_ATTACHED:
             files.append(Attachment(name=_line(_header(name or "attachment")), media=media, content=content))
         else:
             left_out.append(_line(_header(name or "attachment")))
-    return ("\n".join(texts["text/plain"]), "\n".join(texts["text/html"])), files, left_out
+    plain, html = ("\n".join(texts[kind])[:MOST_OF_FIELD] for kind in ("text/plain", "text/html"))
+    return (plain, html), files, left_out
 
 
 def _parts(message: Message) -> Iterator[Message]:

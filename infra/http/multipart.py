@@ -18,6 +18,10 @@ CHUNK = 64 * 1024
 MOST_PARTS = 1000
 MOST_ATTACHED = 400_000
 """Bytes of files, together: what goes into one record beside a mail's text."""
+MOST_OF_FIELD = 1_000_000
+"""Bytes: whoever reads text stops well before, in any charset. What is longer is forgotten at once."""
+WHOLE_MAIL = "email"
+"""The one field that is read to its end: in it a mail's text may stand behind its files."""
 BROKEN = (ValueError, LookupError, TypeError, AttributeError, HTTPException)
 """What the parser raises on a form that breaks the rules."""
 
@@ -81,6 +85,9 @@ class _Filled:
     def _add(self, data: bytes) -> None:
         into = self._into
         if into is None:
+            return
+        if len(into) > MOST_OF_FIELD and into is not self._fields.get(WHOLE_MAIL):
+            self._into = None
             return
         if self._files and into is self._files[-1][2]:
             self._attached += len(data)

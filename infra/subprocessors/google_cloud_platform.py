@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from infra.subprocessors.google_cloud_platform_parts import BY_HAND, CORRECTED, LastCopies, parts, rectified
+from infra.subprocessors.google_cloud_platform_parts import BY_HAND, CORRECTED, LastCopies, mailbox, parts, rectified
 from shared import own_export, own_records, website_erasure
 from shared.annex import OURS
 from shared.failures import BadInput, Misconfigured, NeverRetry, TryAgain
@@ -30,6 +30,9 @@ from shared.website_erasure import WebsiteErasure
 CHECKED = date(2026, 11, 22)
 ASKED = "the website asks us before each use of the data, and is told no"
 TOO_MUCH = "files_left_out names files that were too much for one export; write to us, and we hand them over"
+IN_MAILBOX = (
+    "mails you wrote to us that the people who answer have in their mailbox; write to us, and we hand them over"
+)
 UNSHOWN = "what the password is checked by: whoever gets hold of it could find the password"
 
 
@@ -88,7 +91,8 @@ class GoogleCloudPlatformConnector:
             erasure.read_back(keeps)
             if self._sign_ins(person) or own_records.remain(self._store, self._vault, person.refs, person.known):
                 raise TryAgain("still_there")
-        return parts(found, erasure.retained(), self._last_copies(now))
+        lying = own_records.handed_mails(self._store, self._vault, person.addresses)
+        return [*parts(found, erasure.retained(), self._last_copies(now)), *mailbox(len(lying))]
 
     def _sign_ins(self, person: Person) -> dict[str, dict[str, Any]]:
         """Return the website's sign-in accounts of the person, by user id."""
@@ -136,6 +140,7 @@ class GoogleCloudPlatformConnector:
             "gaps": [
                 *([UNSHOWN] if any(name in one for one in sign_ins for name in SECRETS) else []),
                 *([TOO_MUCH] if left_out else []),
+                *([IN_MAILBOX] if own_records.handed_mails(self._store, self._vault, person.addresses) else []),
             ],
         }
         return {name: part for name, part in held_parts.items() if part}

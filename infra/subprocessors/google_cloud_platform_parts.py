@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.identity import Identifiers
+from shared.own_records import MAILBOX
 from shared.ports import Corrections, Part
 from shared.records import Outcome, Retained
 from shared.store import Stored
@@ -18,6 +19,9 @@ DOCUMENTS = ("documents", "pared")
 WEBSITE = (*DOCUMENTS, "files")
 SIGN_IN = ("sign_ins",)
 CORRECTED = "our own records are corrected with the request, and read again here"
+HANDED_ON = (
+    "what you wrote to our contact address was handed on to the people who answer it; they delete it there by hand"
+)
 BY_HAND = "which of the website's fields hold a name or an address is not declared, so its own people correct them"
 
 
@@ -49,6 +53,12 @@ def parts(found: Mapping[str, int], kept: Sequence[Stored[Retained]], last: Last
     for stored in kept:
         by_ground.setdefault(stored.record.ground, []).append(stored.record)
     return told + [_retained(ground, records, last.documents) for ground, records in by_ground.items()]
+
+
+def mailbox(mails: int) -> list[Part]:
+    """Tell that mails lie where only a person can delete them; nothing where none do."""
+    evidence = {"mails": mails, "reason": HANDED_ON}
+    return [Part(outcome="pending", name=MAILBOX, evidence=evidence)] if mails else []
 
 
 def _any(found: Mapping[str, int], what: Iterable[str]) -> bool:

@@ -22,10 +22,10 @@ from shared.failures import InDoubt, Misconfigured, NeverRetry, TryAgain, Unacce
 from shared.ports import Recipient
 
 UNIX_TIME = 10**9
+"""From here on a number of seconds is a moment: SendGrid documents its reset header both ways."""
 UNTAKEN = frozenset({"sendgrid_429", "sendgrid_not_reached"})
 """After these nothing was taken for certain; after any other passing trouble it may have been."""
 UNACCEPTABLE = frozenset({"sendgrid_400", "sendgrid_413"})
-"""From here on a number of seconds is a moment: SendGrid documents its reset header both ways."""
 SETTLES_SECONDS = 60
 OFF = {"enable": False}
 REGIONS = {"api.sendgrid.com": "global", "api.eu.sendgrid.com": "eu"}
@@ -107,8 +107,9 @@ class SendgridTransport:
     ) -> str:
         """Hand over one service mail; return SendGrid's message id. `sender`: an address, or `Name <address>`.
 
-        `more`: further fields of SendGrid's own, such as `reply_to`. It reaches people who unsubscribed: mail about a right is not marketing. `reference` must be opaque, since
-        SendGrid keeps custom args for good. Raises TryAgain, NeverRetry.
+        `more`: further fields of SendGrid's own, such as `reply_to`. It reaches people who unsubscribed: mail about a
+        right is not marketing. `reference` must be opaque, since SendGrid keeps custom args for good. Raises TryAgain,
+        NeverRetry.
         """
         mail = {
             **_service_mail(sender, subject, text, html),

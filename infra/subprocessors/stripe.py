@@ -63,7 +63,7 @@ class StripeConnector:
         return [*told.removed(looked, removed), *told.retained(paid, kept), *told.unclear(looked)]
 
     def export(self, person: Person) -> Json:
-        """Return customers and all that hangs on them, every page; `gaps` says what is not shown."""
+        """Return customers and all that hangs on them, every page; `gaps` and `unclear` say what is not shown."""
         looked = look(self._transport, person)
         every, living = self._transport.every, looked.living()
         own = [one["id"] for one in looked.own]
@@ -74,8 +74,9 @@ class StripeConnector:
             "charges": [one for id in own for one in every("charges", customer=id)],
             "payment_methods": [one for each in living for one in every("customers", each["id"], "payment_methods")],
         }
-        gaps = told.gaps(looked)
-        return {kind: shown(kind, things) for kind, things in held.items() if things} | ({"gaps": gaps} if gaps else {})
+        beside = {"gaps": told.gaps(looked), "unclear": looked.by_email + looked.strange}
+        parts = {kind: shown(kind, things) for kind, things in held.items() if things}
+        return parts | {name: said for name, said in beside.items() if said}
 
     def purge(self, places: Sequence[str], now: datetime) -> Part:
         """Have the payments of these customers redacted, and read them back. Raises TryAgain while Stripe is at it."""

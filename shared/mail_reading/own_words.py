@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from html.parser import HTMLParser
+from html import unescape
 
 LONGEST_READ = 50_000
 """Characters: nobody asks for a right behind a book."""
@@ -46,6 +46,12 @@ QUOTES = (
 VOID = frozenset(
     {"br", "hr", "img", "meta", "link", "input", "col", "area", "base", "wbr", "source", "embed", "param", "track"}
 )
+TAG = re.compile(
+    r"""<(?P<end>/?)(?P<name>[a-z][\w:-]*+)(?P<attributes>(?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+)>|<[!?][^<>]*+>?""",
+    re.IGNORECASE,
+)
+"""A tag, or a declaration. Nothing in it goes back to try again."""
+ATTRIBUTE = re.compile(r"""(?P<name>[\w:-]++)(?:\s*+=\s*+(?P<value>"[^"]*+"|'[^']*+'|[^\s"'>]++))?+""")
 
 
 def own_words(text: str) -> str:
@@ -68,10 +74,18 @@ def own_subject(subject: str) -> str:
 
 
 def text_of(html: str) -> str:
-    """Return an HTML mail's text, a line for each block; quoted parts and what is not shown are left out."""
+    """Return an HTML mail's text, a line for each block; quoted parts and what is not shown are left out. Never raises.
+
+    Time grows with the mail's length alone, whatever stands in it.
+    """
     reader = _Reader()
-    reader.feed(html[: LONGEST_READ * 20])
-    reader.close()
+    shown = _without_comments(html[: LONGEST_READ * 20])
+    end = 0
+    for tag in TAG.finditer(shown):
+        reader.data(shown[end : tag.start()])
+        reader.tag(tag)
+        end = tag.end()
+    reader.data(shown[end:])
     return "\n".join(" ".join(line.split()) for line in "".join(reader.parts).splitlines()).strip()
 
 
@@ -81,35 +95,46 @@ def printable(text: str) -> str:
     return "".join(one for one in normal if one in "\n\t" or unicodedata.category(one) not in {"Cc", "Cs", "Cn"})
 
 
-class _Reader(HTMLParser):
+def _without_comments(html: str) -> str:
+    # by parts: a pattern would look for the end of each that has none
+    before, *comments = html.split("<!--")
+    return before + "".join(one.partition("-->")[2] for one in comments)
+
+
+class _Reader:
+    # The standard library's parser raises on a broken `<![`, and takes hours for a megabyte of tags that are not closed.
+
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
         self.parts: list[str] = []
         self._hidden: list[str] = []
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in BLOCKS:
+    def tag(self, found: re.Match[str]) -> None:
+        name = (found["name"] or "").lower()
+        if name in BLOCKS:
             self.parts.append("\n")
-        if tag in VOID:
-            return
+        if found["end"]:
+            self._ended(name)
+        elif name and name not in VOID:
+            self._started(name, found["attributes"])
+
+    def _started(self, name: str, attributes: str) -> None:
         if self._hidden:
-            self._hidden += [tag] if tag == self._hidden[0] else []
-        elif tag in UNREAD or _is_hidden(dict(attrs)):
-            self._hidden = [tag]
+            self._hidden += [name] if name == self._hidden[0] else []
+        elif name in UNREAD or _is_hidden(attributes):
+            self._hidden = [name]
 
-    def handle_endtag(self, tag: str) -> None:
-        if self._hidden and tag == self._hidden[0]:
+    def _ended(self, name: str) -> None:
+        if self._hidden and name == self._hidden[0]:
             self._hidden.pop()
-        if tag in BLOCKS:
-            self.parts.append("\n")
 
-    def handle_data(self, data: str) -> None:
+    def data(self, text: str) -> None:
         if not self._hidden:
             # a line end in the source is a space; lines are made by tags
-            self.parts.append(data.replace("\n", " "))
+            self.parts.append(unescape(text).replace("\n", " "))
 
 
-def _is_hidden(attributes: dict[str, str | None]) -> bool:
-    named = f"{attributes.get('class') or ''} {attributes.get('id') or ''}".lower()
-    style = (attributes.get("style") or "").replace(" ", "").lower()
+def _is_hidden(written: str) -> bool:
+    attributes = {one["name"].lower(): unescape(one["value"] or "").strip("\"'") for one in ATTRIBUTE.finditer(written)}
+    named = f"{attributes.get('class', '')} {attributes.get('id', '')}".lower()
+    style = attributes.get("style", "").replace(" ", "").lower()
     return "hidden" in attributes or "display:none" in style or any(one in named for one in QUOTES)

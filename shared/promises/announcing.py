@@ -9,11 +9,11 @@ is written to twice only if the call was cut off and the events of a mail that d
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -24,7 +24,7 @@ from shared.ports import Recipient, Services
 from shared.promises import people, policy
 from shared.promises.unsubscribing import preferences_link
 from shared.records import ACCOUNTS, Batch, Campaign, Subject, Work
-from shared.store import Change, Create, Stored, Update, persist
+from shared.store import Change, Create, Stored, Update, every, persist
 from shared.vault import b64url
 
 START = "campaign.start"
@@ -37,7 +37,10 @@ HEARD_WITHIN = timedelta(hours=6)
 """How long a call that was cut off is given to show by its events that it was taken."""
 FIRST_ID, LAST_ID = "0" * 40, "f" * 40
 REF_BYTES = 20
-MOST_MARKED = 400
+MOST_MARKED = MOST_ASKED = 400
+"""Changes of one sort in one commit."""
+MOST_REFUSED_AT_FIRST = 5
+"""So many refused before anybody's was taken: it is the mail that is refused, and nobody's address."""
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True):
@@ -80,22 +83,45 @@ def batch_id(version: str, place: Place) -> str:
 # --- the strands -----------------------------------------------------------------------------------------------------
 
 
-def start(services: Services, claim: work.Claim) -> None:
-    """Divide the accounts among strands and ask for the first batch of each (work `campaign.start`)."""
+def start(services: Services, claim: work.Claim) -> work.Ran:
+    """Divide the accounts among strands and ask for the first batch of each; or go on after a pause (`campaign.start`)."""
     campaign = services.store.get(Campaign, claim.work.ref)
-    if campaign is None or campaign.record.state != "announced":
+    if campaign is not None and campaign.record.state == "announced":
+        services.commit([*_divided(services, campaign), claim.done()])
+    elif campaign is not None and campaign.record.state == "sending" and campaign.record.waiting:
+        return _go_on(services, campaign, claim)
+    else:
         services.commit([claim.done()])
-        return
-    most = services.company.notices_per_call
-    few = len(services.store.query(ACCOUNTS, "account", limit=most + 1)) <= most
-    strands = 1 if few else STRANDS
+    return "done"
+
+
+def _divided(services: Services, campaign: Stored[Campaign]) -> list[Change]:
+    # at a pace that the company limits, nothing is gained by strands beside each other
+    is_one = services.company.notices_per_hour is not None or _are_few(services)
+    strands = 1 if is_one else STRANDS
     now = services.clock.now()
     entry, head = ledger.append(
         services.vault, campaign.record.head, campaign.id, now, "campaign.sending", {"strands": strands}
     )
     sending = msgspec.structs.replace(campaign.record, state="sending", strands=strands, head=head)
     asked = [_asked(campaign, Place(n, 0, _before(n, strands)), services) for n in range(strands)]
-    services.commit([Update(campaign, sending), entry, *asked, claim.done()])
+    return [Update(campaign, sending), entry, *asked]
+
+
+def _are_few(services: Services) -> bool:
+    most = services.company.notices_per_call
+    return len(services.store.query(ACCOUNTS, "account", limit=most + 1)) <= most
+
+
+def _go_on(services: Services, campaign: Stored[Campaign], claim: work.Claim) -> work.Ran:
+    """Ask for the batches that a pause had stopped, as many as one commit takes."""
+    waiting = list(dict.fromkeys(campaign.record.waiting))
+    some, left = waiting[:MOST_ASKED], waiting[MOST_ASKED:]
+    asked = [_asked(campaign, msgspec.json.decode(one, type=Place), services) for one in some]
+    after = Update(campaign, msgspec.structs.replace(campaign.record, waiting=left))
+    now = services.clock.now()
+    services.commit([after, *asked, claim.again(now) if left else claim.done()])
+    return "postponed" if left else "done"
 
 
 def _before(strand: int, strands: int) -> str:
@@ -140,15 +166,8 @@ def _wait(services: Services, campaign: Stored[Campaign], place: Place, claim: w
     services.commit([Update(campaign, msgspec.structs.replace(campaign.record, waiting=waiting)), claim.done()])
 
 
-def resumed(services: Services, campaign: Stored[Campaign]) -> list[Change]:
-    """Return the work items that a pause had stopped."""
-    places = [msgspec.json.decode(one, type=Place) for one in campaign.record.waiting]
-    asked = [_asked(campaign, place, services) for place in dict.fromkeys(places)]
-    return [*asked, work.item(END, campaign.id, services.clock.now())]
-
-
 def _send_new(services: Services, campaign: Stored[Campaign], place: Place, claim: work.Claim) -> work.Ran:
-    most = services.company.notices_per_call
+    most = _most_in_a_call(services)
     page = services.store.query(
         ACCOUNTS,
         "account",
@@ -165,21 +184,26 @@ def _send_new(services: Services, campaign: Stored[Campaign], place: Place, clai
         refs=b"".join(bytes.fromhex(one.ref) for one in chosen),
         attempts=1,
         last=len(page) < most,
+        expires_at=campaign.record.expires_at,
     )
     id = batch_id(campaign.record.version, place)
     changes: list[Change] = [Create(id, batch)]
     if not batch.last:
         following = Place(place.strand, place.number + 1, page[-1].id)
-        changes.append(_asked(campaign, following, services, _pace(services, campaign.record)))
+        changes.append(_asked(campaign, following, services, _pace(services)))
     version, *_ = services.commit(changes)
     return _hand_over(services, campaign, Stored(id, version, batch), chosen, claim)
 
 
-def _pace(services: Services, campaign: Campaign) -> timedelta:
-    """Return how long a strand waits between two batches, so that all of them keep the company's limit."""
+def _most_in_a_call(services: Services) -> int:
     company = services.company
-    limit = company.notices_per_hour
-    return timedelta(hours=company.notices_per_call * campaign.strands / limit) if limit else timedelta()
+    return min(company.notices_per_call, company.notices_per_hour or company.notices_per_call)
+
+
+def _pace(services: Services) -> timedelta:
+    """Return how long the one strand waits between two batches, to keep the company's limit. Second attempts come on top."""
+    limit = services.company.notices_per_hour
+    return timedelta(hours=_most_in_a_call(services) / limit) if limit else timedelta()
 
 
 def _send_again(services: Services, campaign: Stored[Campaign], stored: Stored[Batch], claim: work.Claim) -> work.Ran:
@@ -189,22 +213,22 @@ def _send_again(services: Services, campaign: Stored[Campaign], stored: Stored[B
         services.commit([claim.again(heard_by, "in_doubt")])
         return "postponed"
     left = _left(services, campaign.record, batch)
-    again = msgspec.structs.replace(batch, state="sending", at=now, attempts=batch.attempts + 1)
+    gone = batches.unheard(batch) & ~sum(1 << one.n for one in left)
+    again = msgspec.structs.replace(batch, state="sending", at=now, attempts=batch.attempts + 1, gone=b"")
+    again = batches.marked(again, {"gone": gone})
     (version,) = services.commit([Update(stored, again)])
     return _hand_over(services, campaign, Stored(stored.id, version, again), left, claim)
 
 
 def _left(services: Services, campaign: Campaign, batch: Batch) -> list[Chosen]:
     """Return whom of a batch no event speaks of, as far as they are still there, by their first numbers."""
-    refs = refs_of(batch)
-    heard = batches.heard(batch)
-    unheard = {ref: n for n, ref in enumerate(refs) if not heard >> n & 1}
+    refs, bits = refs_of(batch), batches.unheard(batch)
+    unheard = {ref: n for n, ref in enumerate(refs) if bits >> n & 1}
     if not unheard:
         return []
-    page = services.store.query(
-        ACCOUNTS, "account", at_least=refs[0], at_most=refs[-1], limit=references.MOST_IN_A_BATCH
-    )
-    found = _chosen(services, [one for one in page if one.id in unheard], campaign)
+    # all of the range: accounts that came since the batch was made stand in between
+    between = every(services.store, ACCOUNTS, "account", at_least=refs[0], at_most=refs[-1])
+    found = _chosen(services, [one for one in between if one.id in unheard], campaign)
     return [Chosen(unheard[one.ref], one.ref, one.email, one.locale) for one in found]
 
 
@@ -238,29 +262,30 @@ def _told_as_another(services: Services, ref: str, email: str) -> bool:
 def _hand_over(
     services: Services, campaign: Stored[Campaign], stored: Stored[Batch], chosen: Sequence[Chosen], claim: work.Claim
 ) -> work.Ran:
-    call = _Call(services, campaign.record, stored.id)
+    call = _Call(services, campaign.record, stored)
     try:
         call.hand_over(chosen)
     except InDoubt as trouble:
-        # it stays `sending`: only its events, or their absence, can tell
+        # it stays `sending`: of the rest only events, or their absence, can tell
+        _broken_off(services, stored, call.taken, "sending")
         services.commit([claim.again(services.clock.now() + HEARD_WITHIN, trouble.code)])
         return "postponed"
     except (TryAgain, NeverRetry):
-        if not call.handed:
-            _untaken(services, stored)
+        # nothing is in doubt: the next attempt need not wait for events
+        _broken_off(services, stored, call.taken, "waiting")
         raise
     return persist(lambda _: _settled(services, campaign, stored.id, call.refused, claim))
 
 
 class _Call:
-    """One batch on its way: `handed` once the mail service took any of it, `refused` the numbers it never will."""
+    """One batch on its way. Bits of recipients: `taken` by the mail service for certain, and `refused` for good."""
 
-    def __init__(self, services: Services, campaign: Campaign, batch: str) -> None:
+    def __init__(self, services: Services, campaign: Campaign, batch: Stored[Batch]) -> None:
         self._services = services
         self._batch = batch
         self._words = words(services, campaign.version)
-        self.handed = False
-        self.refused: list[int] = []
+        self.taken = 0
+        self.refused = 0
 
     def hand_over(self, chosen: Sequence[Chosen]) -> None:
         postman, by_language = self._services.postman, defaultdict[str, list[Chosen]](list)
@@ -269,24 +294,32 @@ class _Call:
             by_language[languages[one.locale]].append(one)
         for language, some in by_language.items():
             self._post(language, some)
+        if len(chosen) > 1:
+            self._doubt_the_mail(most=len(chosen) - 1)
 
     def _post(self, language: str, some: Sequence[Chosen]) -> None:
         services = self._services
         recipients = [
-            Recipient(one.email, references.of_recipient(self._batch, one.n), preferences_link(services, one.email))
+            Recipient(one.email, references.of_recipient(self._batch.id, one.n), preferences_link(services, one.email))
             for one in some
         ]
         try:
             services.postman.post_all(MAIL, language, self._words, recipients)
-            self.handed = True
+            self.taken |= sum(1 << one.n for one in some)
         except Unacceptable:
             # it says no to all of a call for one of them: that one is found by halving
             if len(some) == 1:
-                self.refused.append(some[0].n)
+                self.refused |= 1 << some[0].n
+                self._doubt_the_mail(most=MOST_REFUSED_AT_FIRST)
                 return
             middle = len(some) // 2
             self._post(language, some[:middle])
             self._post(language, some[middle:])
+
+    def _doubt_the_mail(self, most: int) -> None:
+        """Have a person look where nobody's mail was ever taken: it would be the loss of everybody's."""
+        if self.refused.bit_count() > most and not self.taken | batches.heard(self._batch.record):
+            raise NeverRetry("mail_refused_for_everybody")
 
 
 def words(services: Services, version: str) -> dict[str, Any]:
@@ -305,28 +338,27 @@ def words(services: Services, version: str) -> dict[str, Any]:
     }
 
 
-def _untaken(services: Services, stored: Stored[Batch]) -> None:
-    """Remember that nothing was handed over: the next attempt need not wait for events."""
+def _broken_off(services: Services, stored: Stored[Batch], taken: int, state: Literal["sending", "waiting"]) -> None:
+    """Remember who was taken before the trouble came: they are not written to again."""
 
     def attempt(look: bool) -> None:
         now = services.store.get(Batch, stored.id) if look else stored
         if now is not None and now.record.state == "sending":
-            services.commit([Update(now, msgspec.structs.replace(now.record, state="waiting"))])
+            after = batches.marked(now.record, {"accepted": taken})
+            services.commit([Update(now, msgspec.structs.replace(after, state=state))])
 
     persist(attempt)
 
 
-def _settled(
-    services: Services, campaign: Stored[Campaign], id: str, refused: Iterable[int], claim: work.Claim
-) -> work.Ran:
+def _settled(services: Services, campaign: Stored[Campaign], id: str, refused: int, claim: work.Claim) -> work.Ran:
     stored = services.store.get(Batch, id)
     if stored is None:
         raise NeverRetry("batch_missing")
-    batch = batches.marked(stored.record, {"refused": sum(1 << n for n in refused)})
+    batch = batches.marked(stored.record, {"refused": refused})
     batch = msgspec.structs.replace(batch, state="sent")
     facts = {
         "campaign": campaign.id,
-        "recipients": batch.n_recipients,
+        "recipients": batch.n_recipients - batches.counted(batch)["gone"],
         "refused": batches.bits(batch.refused).bit_count(),
         "attempts": batch.attempts,
         "subjects_sha256": b64url(sha256(batch.refs).digest()),
@@ -351,8 +383,18 @@ def bounced(services: Services, claim: work.Claim) -> None:
         raise NeverRetry("batch_missing")
     now, bits = services.clock.now(), batches.bits(stored.record.bounced)
     refs = [ref for n, ref in enumerate(refs_of(stored.record)) if bits >> n & 1]
-    found = [one for ref in refs if (one := services.store.get(Subject, ref)) and one.record.unreachable_at is None]
+    found = [one for ref in refs if (one := services.store.get(Subject, ref)) and _had_no_other(services, one, stored)]
     for some in (found[at : at + MOST_MARKED] for at in range(0, len(found), MOST_MARKED)):
         marked = [Update(one, msgspec.structs.replace(one.record, unreachable_at=now)) for one in some]
         services.commit([*marked, *attention.raised("notices_bounced", stored.record.campaign, now)])
     services.commit([claim.done()])
+
+
+def _had_no_other(services: Services, subject: Stored[Subject], batch: Stored[Batch]) -> bool:
+    """Tell whether a bounce is news, and is about the address that the subject still has."""
+    if subject.record.unreachable_at is not None:
+        return False
+    known = services.vault.unsealed(f"subjects/{subject.id}", subject.record.sealed, Identifiers)
+    links = people.links_of(services, known.addresses[-1]) if known.addresses else []
+    changed = [one.changed_at for one in links if one.ref == subject.id and one.changed_at is not None]
+    return batch.record.at is None or not any(at > batch.record.at for at in changed)

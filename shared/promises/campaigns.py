@@ -7,6 +7,7 @@ its sending, which is in `announcing`. What became of each mail is counted from 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Sequence
+from datetime import timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -18,12 +19,15 @@ from shared.ports import Services
 from shared.promises import announcing, policy
 from shared.records import ALL_BATCHES, Batch, Campaign, LedgerEntry
 from shared.store import Change, Conflict, Create, Stored, Update, every, persist
-from shared.times import rfc3339
-from shared.work import Claim
+from shared.times import plus, rfc3339
+from shared.work import LEASE, Claim, Ran
 
 PREFIX = "campaign-"
+GOING = frozenset({"announced", "sending"})
 PATIENT_RUNS = 6
 """After so many runs, about half an hour, a campaign that is still not open is shown to a person."""
+LOOKS = 3
+AFTER_LEASE = timedelta(minutes=1)
 
 
 class Announcement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,7 +64,10 @@ def open_campaign(services: Services, said: Announcement) -> None:
     stream, now = campaign_id(published.version), services.clock.now()
     facts = {"version": published.version, "hash": published.policy.hash}
     entry, head = ledger.append(services.vault, None, stream, now, "campaign.announced", facts)
-    campaign = Campaign(version=published.version, state="announced", announced_at=now, head=head)
+    expires_at = plus(now, services.company.evidence_kept_for)
+    campaign = Campaign(
+        version=published.version, state="announced", announced_at=now, head=head, expires_at=expires_at
+    )
     try:
         services.commit([Create(stream, campaign), entry, work.item(announcing.START, stream, now)])
     except Conflict:
@@ -73,8 +80,8 @@ def shown(services: Services, id: str) -> dict[str, Any]:
     """Return how far a campaign is: `{recipients, sent, delivered, bounced, failed, state, …}`. Raises Missing.
 
     `recipients`: who was written to or is about to be; all of them once the state is `done`. `sent`: the mail service took
-    it. `failed`: it did not, or dropped it. `in_doubt`: a call was cut off, and its events are awaited. `pending`: the
-    version is published, and its campaign not open yet.
+    it. `failed`: it did not, or dropped it. `in_doubt`: a call is on its way, or was cut off and its events are awaited.
+    `pending`: the version is published, and its campaign not open yet.
     """
     stored = _stored(services, id)
     if stored is None:
@@ -90,7 +97,9 @@ def _stored(services: Services, id: str) -> Stored[Campaign] | None:
         raise Missing("there is no such campaign", "campaign_id")
     stored = services.store.get(Campaign, id)
     if stored is None:
-        policy.read(services, version)
+        published = policy.read(services, version).policy
+        if plus(published.published_at, services.company.evidence_kept_for) <= services.clock.now():
+            raise Missing("its evidence was kept for as long as the company keeps any", "campaign_id")
     return stored
 
 
@@ -103,8 +112,9 @@ def _counts(found: Iterable[Batch]) -> dict[str, int]:
     totals = dict.fromkeys(("recipients", "sent", "delivered", "bounced", "failed", "in_doubt"), 0)
     for batch in found:
         counted = batches.counted(batch)
-        taken = batch.n_recipients - counted["refused"]
-        totals["recipients"] += batch.n_recipients
+        there = batch.n_recipients - counted["gone"]
+        taken = there - counted["refused"]
+        totals["recipients"] += there
         totals["sent"] += taken if batch.state == "sent" else 0
         totals["in_doubt"] += taken if batch.state == "sending" else 0
         totals["delivered"] += counted["delivered"]
@@ -115,7 +125,7 @@ def _counts(found: Iterable[Batch]) -> dict[str, int]:
 
 def pause(services: Services, id: str, by: str) -> dict[str, Any]:
     """Stop before the next batch; what is on its way goes on. Pausing again changes nothing. Raises Missing, Stale."""
-    return _turn(services, id, by, {"announced", "sending"}, "paused")
+    return _turn(services, id, by, GOING, "paused")
 
 
 def resume(services: Services, id: str, by: str) -> dict[str, Any]:
@@ -130,7 +140,7 @@ def _turn(
         stored = _stored(services, id)
         if stored is None:
             raise Stale("it is not open yet", "campaign_id")
-        if stored.record.state == after:
+        if stored.record.state in (GOING if after == "sending" else {after}):
             return
         if stored.record.state not in before:
             raise Stale(f"it is {stored.record.state}", "campaign_id")
@@ -148,23 +158,29 @@ def _turned(services: Services, stored: Stored[Campaign], by: str, after: Litera
         return [Update(stored, msgspec.structs.replace(record, state="paused", head=head)), entry]
     # paused before it was divided, it starts from the beginning
     state: Literal["announced", "sending"] = "sending" if record.strands else "announced"
-    asked = announcing.resumed(services, stored) if record.strands else [work.item(announcing.START, stored.id, now)]
-    return [Update(stored, msgspec.structs.replace(record, state=state, head=head, waiting=[])), entry, *asked]
+    asked = [work.item(kind, stored.id, now) for kind in (announcing.START, announcing.END)]
+    return [Update(stored, msgspec.structs.replace(record, state=state, head=head)), entry, *asked]
 
 
-def end(services: Services, claim: Claim) -> None:
+def end(services: Services, claim: Claim) -> Ran:
     """End a campaign once every batch of every strand was answered for (work `campaign.end`)."""
     stored = services.store.get(Campaign, claim.work.ref)
-    if stored is None or stored.record.state == "done":
+    if stored is None or stored.record.state != "sending":
+        # a campaign that is paused is asked after it goes on
         services.commit([claim.done()])
-        return
+        return "done"
     found = list(_batches(services, stored.record.version))
-    lasts = sum(one.record.last for one in found)
-    if stored.record.state == "sending" and lasts == stored.record.strands and _all_sent(found):
+    has_lasts = sum(one.record.last for one in found) == stored.record.strands
+    if has_lasts and _all_sent(found):
         services.commit([*_ended(services, stored, found), claim.done()])
+    elif has_lasts and claim.work.attempts < LOOKS:
+        # a call that the last ones overtook is answered within its lease, and asks for nothing
+        services.commit([claim.again(services.clock.now() + LEASE + AFTER_LEASE)])
+        return "postponed"
     else:
-        # whoever settles what is missing asks again; a campaign that is paused is asked after it goes on
+        # whoever settles the last of a strand, or what had to be tried again, asks again
         services.commit([claim.done()])
+    return "done"
 
 
 def _all_sent(found: Iterable[Stored[Batch]]) -> bool:

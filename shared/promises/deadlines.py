@@ -40,7 +40,7 @@ def _warn(services: Services, request_id: str, now: datetime) -> int:
     for name in names:
         case.note("deadline", warning=name, by=rfc3339(case.record.watch_by))
     case.set(warned=[*case.record.warned, *names])
-    if case.record.status == "unverified":
+    if case.record.status == "unverified" and case.record.second_needed_from is None:
         _unconfirmed_is_no_breach(case, names)
     else:
         _raise(case, names, now)

@@ -19,7 +19,7 @@ from shared.failures import Missing, Stale
 from shared.ports import Services, Standing
 from shared.promises import breaker, erasure, people, requests
 from shared.promises.people import Found
-from shared.records import REQUESTS_OF_ADDRESS, Account, Alias, Request
+from shared.records import Account, Alias, Request
 from shared.store import Change, Update, persist
 from shared.times import PROMISED
 from shared.vault import new_id
@@ -59,7 +59,7 @@ def expired(services: Services, found: Found, standing: Standing) -> list[Change
         # the same end was dealt with: somebody kept the account, or a person looked at it
         return []
     if standing.unclear or _shares_customers(services, found):
-        return attention.raised("ending_unclear", found.ref, now)
+        return attention.raised(erasure.ENDING_UNCLEAR, found.ref, now)
     at = standing.ended_at if now - HEARD_WITHIN <= standing.ended_at <= now else now
     return _opened(services, found, "subscription_ended", at).changes()
 
@@ -252,11 +252,9 @@ def _obstacle(case: Case) -> str | None:
 
 def _others(case: Case, found: Found) -> Iterator[Request]:
     """Yield the other requests that anybody made by what identifies this account, this year or the last."""
-    for value in [*([found.known.user_id] if found.known.user_id else []), *found.known.addresses]:
-        for year in (case.now.year, case.now.year - 1):
-            lookup = case.services.vault.keyed(f"evidence:{year}", value)
-            same = case.services.store.query(REQUESTS_OF_ADDRESS, lookup, limit=500)
-            yield from (one.record for one in same if one.id != case.id)
+    values = [*([found.known.user_id] if found.known.user_id else []), *found.known.addresses]
+    same = people.requests_of(case.services, values)
+    yield from (one.record for one in same if one.id != case.id)
 
 
 def standing_of(services: Services, found: Found) -> Standing:

@@ -6,21 +6,21 @@ One choke point: nothing erases a person by another path. Each step ends in a re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import msgspec
 
-from shared import attention, identity, meta_links, work
+from shared import attention, identity, meta_links, own_records, work
 from shared.annex import MAILER, OURS
 from shared.case import Case
 from shared.failures import NeverRetry, TryAgain
 from shared.outcomes import UNSETTLED, worst
 from shared.ports import Part, Services
 from shared.promises import exporting, people, restricting
-from shared.promises.erasure import CLOSE, STEP, SUPERSEDE, settle
+from shared.promises.erasure import CLOSE, SETTLED_BY_ERASURE, STEP, SUPERSEDE, settle
 from shared.promises.people import CHANGED_ADDRESS_COOLING_OFF, Found
-from shared.records import RETAINED_OF_STEP, Retained, Step, Suppression
+from shared.records import RETAINED_OF_STEP, HandedMail, Retained, Step, Suppression
 from shared.store import Delete, Put, Stored, persist
 from shared.times import PROMISED, rfc3339
 
@@ -29,6 +29,8 @@ MAIL_WAITED_FOR_BEFORE = timedelta(days=1)
 PURGE = "erasure.purge"
 RECHECK = "erasure.recheck"
 PURGED_AT_ONCE = 100
+MAILBOX_TO_CLEAR = "mailbox_to_clear"
+MOST_CLEARED = 400
 
 
 def begin(services: Services, claim: work.Claim) -> None:
@@ -169,7 +171,10 @@ def _settle_step(case: Case, name: str, parts: Sequence[Part], attempts: int) ->
         physically_gone_by=max((part.physically_gone_by for part in parts if part.physically_gone_by), default=None),
         evidence={part.name: _told(part) for part in parts},
     )
-    case.note("step.settled", subprocessor=name, outcome=outcome, parts=msgspec.to_builtins(parts))
+    kind = "step.waiting" if outcome == "pending" else "step.settled"
+    case.note(kind, subprocessor=name, outcome=outcome, parts=msgspec.to_builtins(parts))
+    if waits_for_mailbox(case):
+        case.also(*attention.raised(MAILBOX_TO_CLEAR, case.id, case.now))
     if outcome == "failed":
         case.also(*attention.raised("step_failed", case.id, case.now, "failed", subprocessor=name))
     else:
@@ -178,8 +183,37 @@ def _settle_step(case: Case, name: str, parts: Sequence[Part], attempts: int) ->
         _remember_objection(case)
     _follow_retained(case, name)
     if name == OURS and outcome not in UNSETTLED:
-        case.set(ours_done_at=case.now)
+        _ours_is_done(case)
     _after(case, name)
+
+
+def _ours_is_done(case: Case) -> None:
+    case.set(ours_done_at=case.now)
+    case.also(attention.settled(MAILBOX_TO_CLEAR, case.id))
+    case.also(*(attention.settled(kind, ref) for ref in case.record.subjects for kind in SETTLED_BY_ERASURE))
+
+
+def waits_for_mailbox(case: Case) -> bool:
+    """Tell whether all that is left of our own step are mails that only a person can delete (TRUTH §12)."""
+    ours = case.record.steps.get(OURS)
+    if ours is None or ours.outcome != "pending":
+        return False
+    left = [name for name, part in (ours.evidence or {}).items() if part.get("outcome") in UNSETTLED]
+    return left == [own_records.MAILBOX]
+
+
+def clear_mailbox(case: Case, by: str, reason: str, evidence: str | None) -> None:
+    """Take a person's word that they deleted the mails: `accepted`, never `verified`. What was read back stays as it was."""
+    lying = own_records.handed_mails(case.services.store, case.services.vault, case.envelope.own_addresses)
+    parts = dict(case.record.steps[OURS].evidence or {})
+    parts[own_records.MAILBOX] = {"outcome": "accepted", "by": by}
+    outcome = worst(part["outcome"] for part in parts.values())
+    _step(case, OURS, outcome=outcome, problem=None, evidence=parts)
+    case.note("mailbox.cleared", private=f"{reason}\n{evidence or ''}", subprocessor=OURS, by=by, outcome=outcome)
+    case.also(*(Delete(HandedMail, one.id) for one in lying[:MOST_CLEARED]))
+    case.also(attention.settled("step_late", case.id, OURS))
+    _ours_is_done(case)
+    _after(case, OURS)
 
 
 def _told(part: Part) -> dict[str, Any]:
@@ -250,10 +284,17 @@ def purge(services: Services, claim: work.Claim) -> None:
 
 
 def _settle_purged(case: Case, name: str, done: Sequence[Part]) -> None:
-    outcome = worst(part.outcome for part in done)
-    gone_by = max((part.physically_gone_by for part in done if part.physically_gone_by), default=None)
-    step_at = case.record.steps[name].at
-    _step(case, name, outcome=outcome, at=step_at, until=None, ground=None, physically_gone_by=gone_by)
+    before, purged = case.record.steps[name], worst(part.outcome for part in done)
+    # only what was kept is told anew: a part that failed, or only said yes, is no better for it
+    parts = {
+        part: {"outcome": purged} if said.get("outcome") == "retained" else said
+        for part, said in (before.evidence or {}).items()
+    }
+    outcome = worst([said["outcome"] for said in parts.values() if "outcome" in said] or [purged])
+    until = max((datetime.fromisoformat(said["until"]) for said in parts.values() if "until" in said), default=None)
+    gone_by = max(filter(None, [before.physically_gone_by, *(part.physically_gone_by for part in done)]), default=None)
+    told = {"evidence": parts or None, "until": until, "ground": None, "physically_gone_by": gone_by}
+    _step(case, name, outcome=outcome, at=before.at, **told)
     case.note("step.settled", subprocessor=name, outcome=outcome, parts=[])
     settle(case)
 

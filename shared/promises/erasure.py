@@ -16,7 +16,6 @@ from shared.outcomes import ENDED, UNSETTLED, status_of
 from shared.ports import Services
 from shared.promises import people, recipients
 from shared.promises.people import Found
-from shared.records import REQUESTS_OF_ADDRESS
 from shared.times import PROMISED, plus
 
 MAILER_AFTER = timedelta(days=1)
@@ -25,6 +24,13 @@ STEP = "erasure.step"
 CLOSE = "erasure.close"
 SUPERSEDE = "erasure.supersede"
 OVERTAKEN = "ending.overtaken"
+ENDING_UNCLEAR = "ending_unclear"
+EMAIL_CHANGED = "stripe_email_changed"
+SETTLED_BY_ERASURE = (ENDING_UNCLEAR, EMAIL_CHANGED)
+"""What a person had to look at for as long as there was an account."""
+SECOND_NEEDED = "second_operator_needed"
+SETTLED_BY_ITS_END = ("deadline_near", "accounts_not_chosen", "unanswered", SECOND_NEEDED)
+"""What a person had to look at for as long as the request was open."""
 
 
 def _together(case: Case, refs: Iterable[str]) -> list[Case]:
@@ -91,7 +97,7 @@ def close(case: Case) -> None:
     case.set(open=False, closed_at=case.now, expires_at=expires_at, suppressed=[])
     if case.record.right == "erasure" and case.record.chosen_at is not None and case.record.begun_at is None:
         recipients.ask(case, "restriction_lifted")
-    case.also(*(attention.settled(kind, case.id) for kind in ("deadline_near", "accounts_not_chosen", "unanswered")))
+    case.also(*(attention.settled(kind, case.id) for kind in SETTLED_BY_ITS_END))
     case.also(*(attention.settled("step_late", case.id, name) for name in case.record.steps))
     settle(case)
 
@@ -140,15 +146,18 @@ def closing(services: Services, claim: work.Claim) -> None:
 
 
 def supersede(services: Services, claim: work.Claim) -> None:
-    """Close the other requests of this address that nobody confirmed: their reminders must not follow the last mail."""
-    lookup = Case.read(services, claim.work.ref).record.lookup
-    same = services.store.query(REQUESTS_OF_ADDRESS, lookup, limit=500) if lookup else []
-    waiting = [one.id for one in same if one.record.status == "unverified" and one.record.channel != "operator"]
-    for request_id in waiting:
-        other = Case.read(services, request_id)
-        other.set(status="unconfirmed", open=False, closed_at=other.now)
-        other.set(expires_at=plus(other.now, services.company.evidence_kept_for))
-        other.note("superseded", by_request=claim.work.ref)
-        other.drop_envelope()
-        other.commit()
+    """Close the other requests of who is erased that nobody confirmed: their reminders must not follow the last mail.
+
+    An address that somebody else still uses closes none. What an operator entered or verifies is the operator's to answer.
+    """
+    person = Case.read(services, claim.work.ref).person()
+    for stored in list(people.requests_of(services, [*person.addresses, *person.user_ids()])):
+        record = stored.record
+        if record.status == "unverified" and not record.entered_by_operator and record.second_needed_from is None:
+            # as it was read: one that its mailbox confirms this very moment is not closed
+            other = Case(services, stored.id, record, stored)
+            other.set(status="unconfirmed")
+            other.note("superseded", by_request=claim.work.ref)
+            close(other)
+            other.commit()
     services.commit([claim.done()])

@@ -18,7 +18,7 @@ from shared.ports import Services
 from shared.promises import erasure, fetching, people
 from shared.promises.gathering import GATHER
 from shared.promises.people import Found
-from shared.records import REQUESTS_OF_ADDRESS, Step
+from shared.records import Step
 from shared.store import Change, Update, persist
 
 RIGHTS = frozenset({"access", "portability"})
@@ -64,8 +64,9 @@ def _remembered(case: Case, found: list[Found]) -> list[Change]:
 def _copies(case: Case, found: list[Found]) -> list[Case]:
     """Return the other exports of these subjects; where there are none, those the same address asked for."""
     services, ids = case.services, {each for one in found for each in one.stored.record.copies}
-    if not found and case.record.lookup:
-        same = services.store.query(REQUESTS_OF_ADDRESS, case.record.lookup, limit=500)
+    if not found:
+        asked = [case.envelope.addresses.get("a1"), case.envelope.user_id]
+        same = people.requests_of(services, [one for one in asked if one])
         ids = {one.id for one in same if one.record.right in RIGHTS and not one.record.subjects}
     found_cases = []
     for request_id in sorted(ids - {case.id}):

@@ -33,6 +33,8 @@ def gather(services: Services, claim: work.Claim) -> work.Ran:
     One that is down is waited for, three days at most, and keeps none of the others from being asked.
     """
     case = Case.read(services, claim.work.ref)
+    if claim.work.attempts > 1:
+        pieces.remove_left(services.store, claim.id, case.record.export.id if case.record.export else None)
     if not _is_waiting(case):
         services.commit([claim.done()])
         return "done"
@@ -43,8 +45,12 @@ def gather(services: Services, claim: work.Claim) -> work.Ran:
         persist(lambda _: _postpone(Case.read(services, case.id), late, claim))
         return "postponed"
     gaps = _gaps(case, answers, erased=erased)
-    export = _packed(case, answers, gaps)
-    persist(lambda _: _ready(Case.read(services, case.id), answers, export, erased=erased, claim=claim))
+    export = _packed(case, answers, gaps, pieces.named(claim.id, claim.work.attempts))
+    try:
+        persist(lambda _: _ready(Case.read(services, case.id), answers, export, erased=erased, claim=claim))
+    except TryAgain:
+        _take_back(Case.read(services, case.id), export)
+        raise
     return "done"
 
 
@@ -103,7 +109,7 @@ def _gaps(case: Case, answers: Mapping[str, Answer], *, erased: bool) -> list[Ga
     return found
 
 
-def _packed(case: Case, answers: Mapping[str, Answer], gaps: list[Gap]) -> Export:
+def _packed(case: Case, answers: Mapping[str, Answer], gaps: list[Gap], export_id: str) -> Export:
     services, held, left_out = case.services, {}, {}
     for name, answer in answers.items():
         if not isinstance(answer, TryAgain | NeverRetry):
@@ -120,7 +126,7 @@ def _packed(case: Case, answers: Mapping[str, Answer], gaps: list[Gap]) -> Expor
         "left_out": {name: parts for name, parts in left_out.items() if parts},
         "gaps": gaps,
     }
-    writer = pieces.PieceWriter(services.store, services.vault, case.now + KEPT_FOR)
+    writer = pieces.PieceWriter(services.store, services.vault, export_id, case.now + KEPT_FOR)
     export_zip.write(export_zip.Facts(case.now, held, files, manifest), writer)
     return writer.close(case.now)
 
@@ -134,7 +140,6 @@ def _policy(services: Services) -> dict[str, str]:
 def _ready(case: Case, answers: Mapping[str, Answer], export: Export, *, erased: bool, claim: work.Claim) -> None:
     if not erased and not all(case.services.store.get(Subject, ref) for ref in case.record.subjects):
         # erased while it was gathered: what was read must not outlive that
-        case.services.commit(pieces.removed(export))
         raise TryAgain("subject_erased_meanwhile")
     if not _is_waiting(case):
         # another run was quicker
@@ -152,12 +157,18 @@ def _ready(case: Case, answers: Mapping[str, Answer], export: Export, *, erased:
     case.commit()
 
 
+def _take_back(case: Case, export: Export) -> None:
+    """Remove a file that the request does not name: somebody else has the work by now, or the account was erased."""
+    if case.record.export is None or case.record.export.id != export.id:
+        case.services.commit(pieces.removed(export))
+
+
 def _settle_step(case: Case, name: str, answer: Answer) -> None:
     step, able = case.record.steps[name], _ability(case.services, name)
     outcome = export_scope.outcome(answer, keeps_nothing=able is not None and able.how == "absence")
     if outcome == "failed" and step.outcome == "accepted":
         return  # an operator has handed that part over
-    problem = answer.code if isinstance(answer, TryAgain | NeverRetry) else None
+    problem = export_scope.problem(answer)
     read = {} if isinstance(answer, TryAgain | NeverRetry) else answer
     reasons = read.get("gaps") or ([able.reason] if able and outcome == "no_store" else [])
     evidence = export_scope.evidence(read, reasons)

@@ -1,7 +1,8 @@
 """§5.1: a mail that asks for nothing we do by ourselves is kept, sealed, until somebody has it.
 
 What is not about rights is handed on to those who answer it, as it was written; what is unclear waits for a person, who reads
-it and says what was done; a no to marketing that anybody may have written is asked back. Then it is forgotten.
+it and says what was done; a no to marketing that anybody may have written is asked back. Then it is forgotten; of what
+was handed on a keyed code remembers, for as long as that mailbox keeps it, that an erasure must reach it too (TRUTH §12).
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from shared.own_records import MAIL_KINDS
 from shared.ports import Forwarded, Services
 from shared.promises import unsubscribing
 from shared.promises.objections import MARKETING
-from shared.records import Attention, InboundMail
+from shared.records import Attention, HandedMail, InboundMail
 from shared.store import Change, Create, Delete, Stored
-from shared.times import rfc3339
+from shared.times import plus, rfc3339
 from shared.vault import new_id
 from shared.work import Claim
 
@@ -79,9 +80,19 @@ def for_a_person(services: Services, kept: Kept, doubt: str) -> list[Change]:
 
 
 def to_be_forwarded(services: Services, kept: Kept) -> list[Change]:
-    """Return what keeps it until it was handed on."""
+    """Return what keeps it until it was handed on, and what remembers for longer that the people who answer have it."""
     mail_id, change = _kept(services, kept, "forward")
-    return [change, work.item(FORWARD, mail_id, services.clock.now())]
+    # at once, and not when it was sent: an erasure at that very moment must know of it
+    return [change, *_remembered(services, kept, mail_id), work.item(FORWARD, mail_id, services.clock.now())]
+
+
+def _remembered(services: Services, kept: Kept, mail_id: str) -> list[Change]:
+    if not kept.address:
+        return []
+    now = services.clock.now()
+    until = plus(now, services.company.contact_mail_kept_for)
+    address = identity.alias(services.vault, "email", kept.address)
+    return [Create(mail_id, HandedMail(received_at=now, expires_at=until, address=address))]
 
 
 def to_be_asked_back(services: Services, address: str, language: str) -> list[Change]:

@@ -76,7 +76,7 @@ def _tell(case: Case, name: str, what: str) -> Sequence[Part]:
 def is_left_to_a_person(case: Case) -> bool:
     """Tell whether something was asked that no field of ours takes, or a new address by somebody who may not change it."""
     asked = case.envelope.corrections.keys()
-    unanswered = {"email"} if any(key.opens == "address" for key in case.record.keys.values()) else set()
+    unanswered = {"email" for key in case.record.keys.values() if key.opens == "address" and key.used_at is None}
     return not asked or bool(asked - set(case.record.corrected) - unanswered)
 
 

@@ -17,7 +17,7 @@ from shared.case import Case
 from shared.company import Company
 from shared.failures import BadInput, Stale
 from shared.ports import Services
-from shared.promises import erasure, silencing
+from shared.promises import erasure, people, silencing
 from shared.promises.people import Found
 from shared.records import Decision, Suppression
 from shared.store import Change, Delete, Put, Update
@@ -26,6 +26,7 @@ MARKETING = suppressions.MARKETING
 Reason = Literal["objection", "withdrawn", "erasure"]
 OBJECTION = "objection"
 MAIL = "objection_stopped"
+MOST_SPELLINGS = 100
 
 
 def stop(services: Services, email: str, purposes: Sequence[str], reason: Reason, via: str) -> list[Change]:
@@ -33,17 +34,32 @@ def stop(services: Services, email: str, purposes: Sequence[str], reason: Reason
 
     `purposes`: names, or `marketing` for all direct marketing. `via`: one word for the way it came.
     """
-    standing = stopped(services, email)
-    fresh = [one for one in purposes if one not in standing or standing[one].except_for]
+    standing, code = stopped(services, email), _spelling(services, email)
+    fresh = [one for one in purposes if not _stands(standing.get(one), code)]
     if not fresh:
         return []
-    stops = _stops(services, [email], fresh, Suppression(reason=reason, since=services.clock.now()))
+    said = Suppression(reason=reason, since=services.clock.now())
+    stops = [_stop(services, email, name, said, standing.get(name)) for name in fresh]
     facts = {"purposes": fresh, "via": via, "suppressions": [one.id for one in stops]}
     return [*stops, *silencing.ask(services, [email], reason, facts)]
 
 
-def _stops(services: Services, emails: Iterable[str], purposes: Sequence[str], record: Suppression) -> list[Put]:
-    return [Put(identity.suppression(services.vault, one, name), record) for one in emails for name in purposes]
+def _spelling(services: Services, email: str) -> str:
+    # a no counts however the address is written, but vendors know it by its letters: each spelling is told to them
+    return services.vault.keyed("suppression", f"exact:{email}")
+
+
+def _stands(standing: Suppression | None, spelling: str) -> bool:
+    return standing is not None and not standing.except_for and spelling in standing.spellings
+
+
+def _stop(services: Services, email: str, name: str, said: Suppression, standing: Suppression | None) -> Put:
+    """Return what stands from now on: the earlier no where it stands undiminished, and this spelling with it."""
+    kept = standing if standing and not standing.except_for else said
+    others = standing.spellings if standing else []
+    spellings = list(dict.fromkeys([*others, _spelling(services, email)]))[-MOST_SPELLINGS:]
+    stop = msgspec.structs.replace(kept, spellings=spellings)
+    return Put(identity.suppression(services.vault, email, name), stop)
 
 
 def stopped(services: Services, email: str) -> dict[str, Suppression]:
@@ -112,9 +128,13 @@ def take(case: Case, emails: Sequence[str], scope: str | None, *, mailed: bool =
     case.set(status="in_progress", scope=scope)
     if mailed and "a1" in case.envelope.addresses:
         case.mail(MAIL, "a1")
-    stop = Suppression(reason="objection", since=case.now, request=None if marketing else case.id)
-    stops = _stops(services, emails, [scope], stop)
-    case.note(OBJECTION, purposes=[scope], via=case.record.channel, suppressions=[one.id for one in stops])
+    said = Suppression(reason="objection", since=case.now, request=None if marketing else case.id)
+    standing = {one: stopped(services, one).get(scope) for one in emails}
+    # a no that was decided, or needed no decision, stands on: denying this request must not lift it
+    decided = {one for one, stop in standing.items() if stop and stop.request is None and not marketing}
+    stops = [_stop(services, one, scope, said, None) for one in emails if one not in decided]
+    keys = [identity.suppression(services.vault, one, scope) for one in emails]
+    case.note(OBJECTION, purposes=[scope], via=case.record.channel, suppressions=keys)
     case.also(*stops)
     if marketing:
         case.also(*silencing.ask(services, emails, "objection", {"request": case.id}, request=case.id))
@@ -159,7 +179,18 @@ def refuse_denial(case: Case) -> None:
     if case.record.right == "objection":
         if is_marketing(case.services.company, case.record.scope or MARKETING):
             raise Stale("an objection to direct marketing is never denied (GDPR Art. 21(3))")
-        case.also(attention.settled(OBJECTION, case.id))
+        case.also(attention.settled(OBJECTION, case.id), *_unrefused(case))
+
+
+def _unrefused(case: Case) -> list[Change]:
+    """Return what takes this objection out of the account of whoever was signed in."""
+    user_id = case.envelope.user_id
+    account = people.by_user(case.services, user_id) if user_id else None
+    if account is None:
+        return []
+    record = account.stored.record
+    left = {name: one for name, one in record.decisions.items() if one.receipt != case.id}
+    return [Update(account.stored, msgspec.structs.replace(record, decisions=left))]
 
 
 def _undecided(case: Case) -> None:

@@ -1,6 +1,6 @@
 """What the person who answers the privacy mailbox may do. Every act is an entry of evidence with who did it.
 
-Where two operators exist, an erasure that rests on an operator's own verification needs the second one (TRUTH §2).
+Where two operators exist, what destroys or opens data on an operator's own verification needs the second one (TRUTH §2).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from shared import identity, ledger
+from shared import attention, identity, ledger
 from shared.annex import MAILER, OURS
 from shared.case import Case
 from shared.failures import BadInput, Missing, NotYet, Stale
@@ -47,6 +47,7 @@ LONGEST_ON_THE_WAY = timedelta(days=366)
 LONGEST_REASON = 4000
 OWN_CHANNELS = frozenset({"web", "server", "meta_callback", "subscription_ended", "account_closed"})
 """Channels that the product notes by itself, and draws conclusions from."""
+SECOND_NEEDED_FOR = frozenset({"erasure", "access", "portability"})
 
 
 class Entered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,6 +117,8 @@ def shown(services: Services, request_id: str) -> dict[str, Any]:
         "warned": record.warned,
         "second_needed_from": record.second_needed_from,
         "not_connected": not_connected(case),
+        # whose mails to look for: nobody else can delete them there
+        "mailbox_to_clear": case.envelope.own_addresses if erasing.waits_for_mailbox(case) else [],
     }
     return view(case) | extra
 
@@ -148,6 +151,7 @@ def enter(services: Services, said: Entered, by: str) -> dict[str, Any]:
 def _entered(services: Services, said: Entered, email: str | None, user_id: str | None, by: str) -> Case:
     received_at = whole_second(said.received_at)
     case = requests.new_case(services, said.right, said.channel, identity.locale(said.locale), received_at)
+    case.set(entered_by_operator=True)
     case.note("entered", private=said.on_behalf_of, by=by)
     # without corrections it is what a person does by hand
     case.envelope.corrections = requests.corrections_of(said.right, said.corrections, said.details or said.channel)
@@ -211,10 +215,11 @@ def verify(said: Verification, by: str) -> Callable[[Case], None]:
 
 def _verified_by(case: Case, by: str, proof: str) -> None:
     first = case.record.second_needed_from
-    if len(case.services.operators) > 1 and first in {None, by}:
+    if case.record.right in SECOND_NEEDED_FOR and len(case.services.operators) > 1 and first in {None, by}:
         if first is None:
             case.set(second_needed_from=by)
             case.note("verification.first", private=proof, by=by)
+            case.also(*attention.raised(erasure.SECOND_NEEDED, case.id, case.now))
             return
         raise Stale("a second operator must verify this too")
     case.note("verification", private=proof, by=by)
@@ -309,6 +314,9 @@ def resolve(name: str, said: Resolution, by: str) -> Callable[[Case], None]:
         _failed_step(case, name)
         if case.record.right in notifying.RIGHTS:
             notifying.resolve(case, name, by, _reason(said), said.evidence)
+            return
+        if name == OURS and erasing.waits_for_mailbox(case):
+            erasing.clear_mailbox(case, by, _reason(said), said.evidence)
             return
         if name == OURS:
             raise Stale("our own data is gone when it was read back; mend the cause and try again")

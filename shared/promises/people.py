@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -11,8 +11,8 @@ import msgspec
 from shared import identity, suppressions
 from shared.identity import Identifiers
 from shared.ports import Services
-from shared.records import Alias, Link, Subject, Suppression
-from shared.store import Change, Delete, Put, Stored, Update
+from shared.records import REQUESTS_OF_ADDRESS, Alias, Link, Request, Subject, Suppression
+from shared.store import Change, Delete, Put, Stored, Update, every
 from shared.times import Clock, plus
 
 CHANGED_ADDRESS_COOLING_OFF = timedelta(days=5)
@@ -61,6 +61,14 @@ def links_of(services: Services, email: str) -> list[Link]:
     """Return every link of an address, followed or not."""
     alias = services.store.get(Alias, identity.alias(services.vault, "email", email))
     return alias.record.links if alias else []
+
+
+def requests_of(services: Services, values: Iterable[str], *, years: int = 2) -> Iterator[Stored[Request]]:
+    """Yield the requests that were made by these addresses or user ids, in this year and those before it."""
+    newest = services.clock.now().year
+    for value in values:
+        for year in range(newest, newest - years, -1):
+            yield from every(services.store, REQUESTS_OF_ADDRESS, services.vault.keyed(f"evidence:{year}", value))
 
 
 def own_and_shared(services: Services, found: list[Found], asked: str | None) -> tuple[list[str], list[str]]:

@@ -88,9 +88,13 @@ def text_hash(text: str) -> str:
 
 
 def title_of(text: str) -> str:
-    """Return the first heading, or the first line."""
-    first = next((line for line in text.split("\n") if line.strip()), "Privacy policy")
-    return first.lstrip("# ").strip()[:200]
+    """Return the first heading, or the first line: one line that a mail can have as its subject."""
+    lines = (" ".join(_unbroken(line).lstrip("# ").split()) for line in text.split("\n"))
+    return next((line for line in lines if line), "Privacy policy")[:LONGEST_TITLE]
+
+
+def _unbroken(line: str) -> str:
+    return "".join(" " if unicodedata.category(one) in BREAKING else one for one in line)
 
 
 class Prepared(NamedTuple):
@@ -148,7 +152,7 @@ def _record(
     return Policy(
         hash=text_hash(text),
         text=text,
-        title=draft.title or title_of(text),
+        title=(draft.title or "").strip() or title_of(text),
         summary=draft.summary,
         material=draft.material,
         changes=draft.changes,

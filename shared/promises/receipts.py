@@ -35,7 +35,9 @@ def current(
     for name in names or []:
         if name not in asked:
             raise BadInput(f"{name} is not a consent purpose of this policy", "purposes")
-    looked_at = names or (stored.record.asked if stored else []) or list(asked)
+    # what the policy has dropped since can be asked of nobody
+    asked_last = [name for name in stored.record.asked if name in asked] if stored else []
+    looked_at = names or asked_last or list(asked)
     decisions = stored.record.decisions if stored else {}
     now = services.clock.now()
     reasons = sorted({_reason(published, name, decisions.get(name), now, gpc=gpc) for name in looked_at} - {""})

@@ -16,7 +16,7 @@ from shared.annex import OURS
 from shared.case import NEW, Case
 from shared.failures import BadInput, Stale
 from shared.ports import Corrections, Services
-from shared.promises import erasure, notifying, people
+from shared.promises import erasure, notifying, objections, people
 from shared.promises.people import Found
 from shared.records import Alias, Key, Link
 from shared.store import Change, Create, Update
@@ -136,10 +136,13 @@ def correct(services: Services, claim: work.Claim) -> None:
 
 def _correct(case: Case) -> None:
     """Correct our own records in the commit that plans who is told. Evidence names the fields, never what stands in them."""
-    wanted = {name: value for name, value in case.envelope.corrections.items() if name in FIELDS}
-    if not any(key.opens == "address" and key.used_at for key in case.record.keys.values()):
-        wanted.pop("email", None)
     found, proven = _found(case), case.envelope.addresses.get("a1")
+    if case.record.subjects and not found:
+        _overtaken(case)
+        return
+    wanted = {name: value for name, value in case.envelope.corrections.items() if name in FIELDS}
+    if not (_address_is_confirmed(case) and _may_change_address(case)):
+        wanted.pop("email", None)
     case.set(corrected=sorted(wanted))
     case.envelope.known = [*(one.known for one in found)]
     own, shared = people.own_and_shared(case.services, found, proven)
@@ -159,6 +162,17 @@ def _correct(case: Case) -> None:
         notifying.end(case, "unconfirmed")
 
 
+def _address_is_confirmed(case: Case) -> bool:
+    return any(key.opens == "address" and key.used_at for key in case.record.keys.values())
+
+
+def _overtaken(case: Case) -> None:
+    """Give way to an erasure: nobody is told of somebody they were told to forget, and no mail follows its last."""
+    case.set(status="withdrawn")
+    case.note("rectification.overtaken")
+    erasure.close(case)
+
+
 # --- our own records -------------------------------------------------------------------------------------------------
 
 
@@ -169,20 +183,26 @@ def _replaced(
 
     Only the present address of these accounts is replaced; recipients would take any other for replaced as well.
     """
-    proven = case.envelope.addresses.get("a1")
-    left = {one.known.addresses[-1] for one in found if one.known.addresses} or ({proven} if proven else set())
-    refs = {one.ref for one in found}
-    others = [link for link in people.links_of(case.services, email) if link.ref not in refs and not link.replaced_at]
-    taken = [email] if any(link.kind == "account" for link in others) else []
+    left = _present(case, found)
+    taken = [email] if _is_anothers(case, email) else []
     return [one for one in own if one in left], [*(one for one in shared if one in left), *taken]
 
 
+def _present(case: Case, found: list[Found]) -> set[str]:
+    """Return the address that is to be replaced: these accounts have one, or the one that was proved, or none."""
+    proven = case.envelope.addresses.get("a1")
+    return {one.known.addresses[-1] for one in found if one.known.addresses} or ({proven} if proven else set())
+
+
 def _changes(case: Case, found: list[Found], wanted: dict[str, str]) -> list[Change]:
-    email = wanted.get("email")
     changes: list[Change] = [_subject(case, one, wanted) for one in found]
-    if email and found:
-        left = {one.known.addresses[-1] for one in found if one.known.addresses} - {email}
-        changes += [_linked(case, found, email, changed=bool(left)), *(_unlinked(case, found, one) for one in left)]
+    if email := wanted.get("email"):
+        left = _present(case, found) - {email}
+        for one in left:
+            # a no to mail was said by the person, and not by their old mailbox
+            changes += objections.carried(case.services, one, email)
+        if found:
+            changes += [_linked(case, found, email, changed=bool(left)), *(_unlinked(case, found, one) for one in left)]
     return changes
 
 
@@ -190,9 +210,21 @@ def _subject(case: Case, one: Found, wanted: dict[str, str]) -> Change:
     place = f"subjects/{one.ref}"
     fields: dict[str, object] = {name: value for name, value in wanted.items() if name != "email"}
     if email := wanted.get("email"):
-        fields |= {"addresses": [*(each for each in one.known.addresses if each != email), email], "unconfirmed": None}
+        addresses = [*(each for each in one.known.addresses if each != email), email]
+        shared = len(case.record.subjects) > 1 or _is_anothers(case, email)
+        fields |= {"addresses": addresses, "unconfirmed": None, "shared": shared}
     sealed = case.services.vault.seal(place, msgspec.structs.replace(one.known, **fields))
-    return Update(one.stored, msgspec.structs.replace(one.stored.record, sealed=sealed))
+    # whether the old mailbox could be reached says nothing of the new one
+    unreachable_at = None if email else one.stored.record.unreachable_at
+    return Update(one.stored, msgspec.structs.replace(one.stored.record, sealed=sealed, unreachable_at=unreachable_at))
+
+
+def _is_anothers(case: Case, email: str) -> bool:
+    """Tell whether an account that is not meant has this address too."""
+    links = people.links_of(case.services, email)
+    return any(
+        link.kind == "account" and link.ref not in case.record.subjects and not link.replaced_at for link in links
+    )
 
 
 def _linked(case: Case, found: list[Found], email: str, *, changed: bool) -> Change:

@@ -45,8 +45,19 @@ def register(services: Services) -> dict[str, Any]:
         "controller": {"name": company.name, "address": company.address, "contact": company.contact},
         "activities": [_activity(services, purpose) for purpose in company.purposes],
         "recipients": annex(services),
+        "mailboxes": [_mailbox(company)],
         "measures": list(MEASURES),
         "missing": [*_without_contract(services), *_without_purpose(services)],
+    }
+
+
+def _mailbox(company: Company) -> dict[str, Any]:
+    """Return where ordinary mail to the contact address lies: a store of ours that only people reach (TRUTH §12)."""
+    return {
+        "holds": f"mail to {company.contact} that is no request, with whatever people write in it",
+        "goes_to": company.contact_mail_goes_to,
+        "kept_for": company.contact_mail_kept_for,
+        "erased": "by hand, as part of an erasure, which waits for it",
     }
 
 

@@ -192,6 +192,23 @@ def with_token(services: Services, request_id: str, token: str | None, *opens: s
     return case, key
 
 
+def may_cancel(case: Case, key: Key) -> bool:
+    """Tell whether a mailed cancel link still cancels. A restriction that stands is lifted by whoever proved the mailbox.
+
+    A merely notified address may be one the person left long ago: its link ends with the first step, as for every right.
+    """
+    over = case.record.right == "restriction" and case.record.status == "completed" and key.label != "a1"
+    return verification.may_withdraw(case) and not over
+
+
+def with_cancel_link(services: Services, request_id: str, token: str | None) -> Case:
+    """Open a request to cancel it by a mailed link. Raises BadInput, Stale."""
+    case, key = with_token(services, request_id, token, "cancel")
+    if case.record.status != "withdrawn" and not may_cancel(case, key):
+        raise Stale("this link cancels no more; the request's own page says what can be done")
+    return case
+
+
 def with_key(services: Services, request_id: str, token: str | None, *, waiting: bool = False) -> Case:
     """Open a request by its private key, or with `waiting` also by the filer's link. Raises Missing."""
     case = Case.read(services, request_id)
@@ -322,7 +339,8 @@ def remind(services: Services, claim: work.Claim) -> None:
     case = Case.read(services, claim.work.ref)
     if case.record.status != "unverified" or not case.has_envelope:
         services.commit([claim.done()])
-    elif case.record.paused_at is not None:
+    elif case.record.paused_at is not None or case.record.second_needed_from is not None:
+        # it waits for more than the mailbox
         services.commit([claim.again(case.now + timedelta(days=1))])
     else:
         _remind(case, int(claim.work.args["n"]))

@@ -14,7 +14,7 @@ from shared.failures import Stale
 from shared.ports import Services
 from shared.promises import erasure, notifying, people, recipients
 from shared.promises.people import Found
-from shared.records import REQUESTS_OF_ADDRESS, Status, Suppression
+from shared.records import Status, Suppression
 from shared.store import Create, Put
 
 LIFT = "restriction.lift"
@@ -22,6 +22,8 @@ OVERTAKEN = "restriction.overtaken"
 TOLD_BEFORE = timedelta(days=3)
 """So long before its end the person hears of one that we lift. What they end themselves ends as soon as they were told."""
 ENDS = "request_restriction_ends"
+MOST_YEARS = 5
+"""How far back it is looked for one that stands for an address alone: no account's record names it."""
 TAKEN = frozenset({"sent", "deferred", "delivered"})
 
 
@@ -124,8 +126,8 @@ def overtaking(case: Case) -> list[Create]:
     """Return the work by which an erasure that begins ends the restrictions of what it erases."""
     found = [one for ref in case.record.subjects if (one := people.by_ref(case.services, ref))]
     ids = {each for one in found for each in one.stored.record.restricted_by}
-    lookup = case.record.lookup
-    same = case.services.store.query(REQUESTS_OF_ADDRESS, lookup, limit=500) if lookup else []
+    person = case.person()
+    same = people.requests_of(case.services, [*person.addresses, *person.user_ids()], years=MOST_YEARS)
     ids |= {one.id for one in same if one.record.right == "restriction" and one.record.closed_at is None}
     return [work.item(OVERTAKEN, one, case.now, by=case.id) for one in sorted(ids - {case.id})]
 

@@ -8,7 +8,7 @@ from shared import identity, ledger
 from shared.identity import Identifiers
 from shared.own_records import evidence_of
 from shared.ports import Services
-from shared.records import EXPIRED, RETAINED_OF_REQUEST, Alias, LedgerEntry, Pending, Request, Subject
+from shared.records import EXPIRED, RETAINED_OF_REQUEST, Alias, Batch, Campaign, LedgerEntry, Pending, Request, Subject
 from shared.store import MOST_CHANGES, Change, Conflict, Delete, Stored, every
 
 
@@ -46,6 +46,8 @@ def _removal(services: Services, stored: Stored[Any]) -> list[Change]:
         case Request():
             if services.store.query(RETAINED_OF_REQUEST, stored.id, limit=1):
                 return []
+            return [*_stream(services, stored.id), own]
+        case Campaign() | Batch():
             return [*_stream(services, stored.id), own]
         case Pending(confirmed_at=None, device=None, receipt=receipt):
             # a decision that never came to belong to anybody leaves nothing behind

@@ -74,7 +74,8 @@ def missing(case: Case) -> list[str]:
     """Say, line by line, what an export lacks, and why."""
     lines = []
     for name, step in case.record.steps.items():
-        reasons = ["could not be read yet; we are on it"] if step.outcome == "failed" else words.reasons(step.evidence)
+        unread = ["could not be read yet; we are on it"] if step.outcome == "failed" else []
+        reasons = words.reasons(step.evidence) or unread
         told = [] if step.outcome == "no_store" else reasons
         lines += [f"{words.recipient(name)}: {reason}" for reason in told]
     return lines

@@ -14,9 +14,9 @@ import msgspec
 from shared import attention, identity, work
 from shared.failures import BadInput
 from shared.ports import Services
-from shared.promises import endings, people
+from shared.promises import endings, erasure, people
 from shared.records import Alias, WebhookEvent
-from shared.store import Change, Conflict, Create
+from shared.store import Change, Create, persist
 
 CHECK = "stripe.check"
 REMEMBERED_FOR = timedelta(days=30)
@@ -76,11 +76,15 @@ def take(services: Services, event: Event) -> Taken:
         asked: list[Change] = attention.raised("stripe_customer_shared", refs[0], now, about=refs[1])
     else:
         asked = [work.item(CHECK, refs[0], now, what="address" if event.type == CHANGED else "expiry")]
-    try:
+
+    def attempt(look: bool) -> Taken:
+        # a database under contention refuses as well: only the claim itself says that the event was here before
+        if look and services.store.get(WebhookEvent, claimed.id) is not None:
+            return "again"
         services.commit([claimed, *asked])
-    except Conflict:
-        return "again"
-    return "taken"
+        return "taken"
+
+    return persist(attempt)
 
 
 def _customer_of(event: Event) -> str | None:
@@ -105,6 +109,6 @@ def check(services: Services, claim: work.Claim) -> None:
         else:
             # an address that Stripe names links nothing (TRUTH §1): a person asks the account's owner
             strange = set(standing.addresses) - {*found.known.addresses, found.known.unconfirmed}
-            kind, now = "stripe_email_changed", services.clock.now()
+            kind, now = erasure.EMAIL_CHANGED, services.clock.now()
             changes = attention.raised(kind, found.ref, now) if strange else [attention.settled(kind, found.ref)]
     services.commit([claim.done(), *changes])

@@ -159,7 +159,8 @@ def _confirmed(services: Services, ref: str, email: str, now: datetime, *, chang
     links = alias.record.links if alias else []
     own = next((one for one in links if one.ref == ref), None)
     changed_at = now if changed else own.changed_at if own else None
-    fresh = Link(ref=ref, kind="account", source="server", confirmed_at=now, changed_at=changed_at)
+    since = (own.since or own.confirmed_at) if own and own.replaced_at is None else None
+    fresh = Link(ref=ref, kind="account", source="server", confirmed_at=now, since=since, changed_at=changed_at)
     after = Alias(links=[*(one for one in links if one.ref != ref), fresh])
     return Update(alias, after) if alias else Create(alias_id, after)
 

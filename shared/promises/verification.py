@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from shared import identity
+from shared import attention, identity
 from shared.case import Case
 from shared.promises import erasure, exporting, people, rectifying, restricting
 from shared.promises.people import Found
@@ -58,6 +58,8 @@ def verify(case: Case, found: Sequence[Found], proof: str) -> None:
         case.note("verified", proof=proof, promise_by=by, accounts=len(accounts))
     else:
         case.note("verified", proof=proof, accounts=len(accounts))
+    if case.record.second_needed_from is not None:
+        case.also(attention.settled(erasure.SECOND_NEEDED, case.id))
     case.envelope.masked = {str(n): identity.masked_account(one.known) for n, one in enumerate(accounts, 1)}
     case.key("view", use="view")
     if len(accounts) > 1:

@@ -537,6 +537,6 @@ def test_checking_changes_nothing_and_needs_no_body(with_evidence: Called) -> No
 
 def test_the_register_of_processing_is_shown_to_operators_alone(called: Called) -> None:
     shown = called.operator("GET", "/register").json
-    assert {"controller", "activities", "recipients", "measures", "missing"} == set(shown)
+    assert {"controller", "activities", "recipients", "mailboxes", "measures", "missing"} == set(shown)
     assert shown["missing"] == []
     assert called.get("/operator/register").status_code == 401

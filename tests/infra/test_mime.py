@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import tracemalloc
 from email.message import EmailMessage
 from importlib.resources import files as package_files
@@ -170,6 +171,30 @@ def test_twenty_megabytes_of_attachments_are_read_in_little_memory() -> None:
     tracemalloc.stop()
     assert mail.left_out == ["big.bin"]
     assert peak < 4 * 1024 * 1024
+
+
+@pytest.mark.parametrize("name", ["text", "html", "headers", "from"])
+def test_a_field_of_twenty_megabytes_is_read_in_little_memory(name: str) -> None:
+    body = form(fields() | {name: b"abc " * 5_000_000})
+    tracemalloc.start()
+    mail = mail_of(body, FORM)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40_000_000
+    assert (THE_REST in mail.left_out) is (name in {"text", "html"})
+
+
+def test_a_mail_of_a_million_parts_waits_for_a_person() -> None:
+    message = (
+        b"From: a@b.example\r\nContent-Type: multipart/mixed; boundary=q\r\n\r\n" + b"--q\r\n\r\nx\r\n" * 1_000_000
+    )
+    started = time.perf_counter()
+    assert read({"email": message}).damaged
+    assert time.perf_counter() - started < 5
+
+
+def test_html_that_breaks_the_rules_is_still_a_mail() -> None:
+    assert read(fields(text="", html="<p>Where is <![ my sofa?</p>")).text == "Where is"
 
 
 def test_a_text_that_is_too_long_is_cut_and_said_so() -> None:

@@ -136,6 +136,20 @@ class ContendedStore(ForwardingStore):
         raise Conflict
 
 
+class ContendedOnce(ForwardingStore):
+    """Aborts the first commit, as a database under contention does; nobody has written anything."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.aborts = True
+
+    def commit(self, changes: Sequence[Change]) -> list[str]:
+        if self.aborts:
+            self.aborts = False
+            raise Conflict
+        return self.store.commit(changes)
+
+
 class StubbornStore(ForwardingStore):
     """Says yes to deleting records of one kind, and does not."""
 

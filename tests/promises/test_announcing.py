@@ -12,16 +12,19 @@ import pytest
 
 from functions.work import HANDLERS
 from shared import batches, work
-from shared.failures import InDoubt, NeverRetry, Stale, TryAgain
-from shared.promises import announcing, campaigns, evidence, operators
+from shared.failures import InDoubt, Missing, NeverRetry, Stale, TryAgain
+from shared.identity import Identifiers
+from shared.promises import announcing, campaigns, evidence, operators, people, retention
 from shared.promises.announcing import Place, batch_id
 from shared.promises.policy import Draft, publish
-from shared.records import ALL_BATCHES, Batch, LedgerEntry, Subject, Work
+from shared.records import ACCOUNTS, ALL_BATCHES, ALL_EVIDENCE, Batch, LedgerEntry, Subject, Work
+from shared.references import MOST_IN_A_BATCH
 from shared.store import Create, Delete, Put, Stored, Update
-from tests.promises.world import World
+from tests.promises.world import NOON, World
 
 CAMPAIGN = "campaign-v2"
 FIRST = batch_id("v2", Place(0, 0, ""))
+LATER = NOON + timedelta(days=1)
 
 
 def published(world: World, **more: Any) -> None:
@@ -141,6 +144,43 @@ def test_accounts_of_one_mailbox_in_different_batches_are_told_once(world: World
     published(world)
     world.run_due()
     assert told(world) == Counter(["ann@mail.test"])
+
+
+@pytest.mark.parametrize("meanwhile", ["the first signs in", "the second signs in"])
+def test_accounts_of_one_mailbox_that_sign_in_while_a_campaign_runs_are_told_once(world: World, meanwhile: str) -> None:
+    slowly(world, notices_per_call=1)
+    for user in ("u0", "u1", "u0"):
+        world.account(user, "ann@mail.test")
+    users = {found.ref: user for user in ("u0", "u1") if (found := people.by_user(world.services, user))}
+    first, second = (users[ref] for ref in sorted(users))
+
+    def sign_in(user: str) -> None:
+        world.clock.at += timedelta(seconds=1)
+        world.account(user, "ann@mail.test")
+
+    sign_in(second if meanwhile == "the first signs in" else first)
+    published(world)
+    while not work.due(world.services)[0].id.startswith("w-"):
+        work.run(world.services, work.due(world.services)[0].id, HANDLERS)
+    work.run(world.services, f"w-{batch_id('v2', Place(int(min(users)[0], 16), 0, ''))}", HANDLERS)
+    sign_in(first if meanwhile == "the first signs in" else second)
+    world.run_due()
+    assert told(world) == Counter(["ann@mail.test"])
+
+
+def test_an_account_that_comes_while_a_campaign_runs_keeps_no_other_of_its_mailbox_from_being_told(
+    world: World,
+) -> None:
+    for n in range(4):
+        world.account(f"u{n}", f"p{n}@mail.test")
+    published(world)
+    world.clock.at += timedelta(seconds=1)
+    for n in range(4):
+        world.account(f"new{n}", f"p{n}@mail.test")
+        world.account(f"u{n}", f"p{n}@mail.test")
+    world.clock.at -= timedelta(seconds=1)
+    world.run_due()
+    assert told(world) == Counter(f"p{n}@mail.test" for n in range(4))
 
 
 def test_the_other_account_is_told_once_the_first_has_left_the_mailbox(world: World) -> None:
@@ -271,17 +311,101 @@ def test_a_key_that_was_revoked_goes_to_a_person_and_nobody_is_lost_or_told_twic
     assert shown(world)["state"] == "done"
 
 
-def test_a_half_that_was_taken_before_the_other_was_refused_is_not_sent_again_at_once(world: World) -> None:
+def cut_short(world: World, trouble: Exception) -> None:
+    """Have the whole refused for one address, then its first half taken but for that one, and the second half fail."""
     accounts(world, 4)
-    world.postman.unacceptable = {"p0@mail.test"}
-    # the whole, its first half, and then the second half is cut short
-    world.postman.answers = [None, None, None, TryAgain("sendgrid_429")]
+    first = world.services.store.query(ACCOUNTS, "account")[0]
+    known = world.services.vault.unsealed(f"subjects/{first.id}", first.record.sealed, Identifiers)
+    world.postman.unacceptable = set(known.addresses)
+    world.postman.answers = [None, None, None, None, trouble]
     published(world)
     world.run_due()
+    assert len(told(world)) == 1
     world.postman.unacceptable = set()
-    before = told(world)
+
+
+def test_whoever_was_taken_is_not_written_to_again_when_the_rest_was_refused_in_passing(world: World) -> None:
+    cut_short(world, TryAgain("sendgrid_429"))
+    world.advance("PT5M")
+    assert set(told(world).values()) == {1}
+    assert len(told(world)) == 4, "nothing of it was in doubt: nobody waits for events"
+
+
+def test_whoever_was_taken_is_not_written_to_again_when_the_rest_was_cut_off_and_no_event_came(world: World) -> None:
+    cut_short(world, InDoubt("sendgrid_timeout"))
     world.advance("PT1H")
-    assert told(world) == before
+    assert len(told(world)) == 1
+    world.advance("PT6H")
+    assert set(told(world).values()) == {1}
+    assert len(told(world)) == 4
+
+
+def test_accounts_that_came_meanwhile_keep_nobody_of_a_batch_from_being_told(world: World) -> None:
+    slowly(world, notices_per_call=MOST_IN_A_BATCH)
+    accounts(world, 2)
+    world.postman.answers = [InDoubt("sendgrid_timeout")]
+    published(world)
+    world.run_due()
+    first, last = refs(world)
+    newcomer = Subject(kind="account", created_at=world.clock.at, sealed=world.services.vault.seal("x", {}))
+    between = [f"{int(first, 16) + 1 + n:040x}" for n in range(MOST_IN_A_BATCH)]
+    for some in (between[at : at + 400] for at in range(0, len(between), 400)):
+        world.services.store.commit([Create(ref, msgspec.structs.replace(newcomer, created_at=LATER)) for ref in some])
+    assert between[-1] < last
+    world.advance("PT7H")
+    assert len(told(world)) == 2
+
+
+def test_a_mail_that_is_refused_for_everybody_goes_to_a_person_and_is_nobodys_refusal(world: World) -> None:
+    accounts(world, 30)
+    world.postman.unacceptable = {f"p{n}@mail.test" for n in range(30)}
+    published(world)
+    world.run_due()
+    assert len(world.postman.calls) < 50, "it is not asked for each of them"
+    assert "work_failed" in kinds(world)
+    assert shown(world) == {"recipients": 30, "sent": 0, "failed": 0, "in_doubt": 0, "state": "sending"}
+    world.postman.unacceptable = set()
+    world.advance("PT7H")
+    assert shown(world) == {"recipients": 30, "sent": 30, "failed": 0, "in_doubt": 0, "state": "done"}
+    assert set(told(world).values()) == {1}
+
+
+def test_the_only_one_there_is_may_be_refused(world: World) -> None:
+    accounts(world, 1)
+    world.postman.unacceptable = {"p0@mail.test"}
+    published(world)
+    world.run_due()
+    assert shown(world) == {"recipients": 1, "sent": 0, "failed": 1, "in_doubt": 0, "state": "done"}
+
+
+def test_whoever_is_erased_before_a_second_attempt_is_not_counted_as_written_to(world: World) -> None:
+    accounts(world, 2)
+    world.postman.answers = [NeverRetry("sendgrid_401")] * 6
+    world.confirm("p0@mail.test")
+    world.advance("PT1H")
+    published(world)
+    world.advance("P3D")
+    assert told(world) == Counter(["p1@mail.test"])
+    assert shown(world) == {"recipients": 1, "sent": 1, "failed": 0, "in_doubt": 0, "state": "done"}
+
+
+def test_a_batch_that_is_answered_after_the_last_one_still_ends_the_campaign(world: World) -> None:
+    slowly(world, notices_per_call=2)
+    accounts(world, 60)
+    published(world)
+    post_all, overtaken = world.postman.post_all, []
+
+    def slow(*given: Any) -> str:
+        if not overtaken and len(given[3]) > 1:
+            # while this call is on its way, all that can be done is done
+            overtaken.append(world.run_due())
+        return post_all(*given)
+
+    world.postman.post_all = slow  # type: ignore[method-assign]
+    world.run_due()
+    assert len(told(world)) == 60
+    world.advance("PT1H")
+    assert shown(world)["state"] == "done"
 
 
 # --- who has no mailbox any more -------------------------------------------------------------------------------------
@@ -318,6 +442,18 @@ def test_a_new_confirmed_address_makes_an_account_reachable_again(world: World) 
     world.run_due()
     bounced(world, 0)
     world.account("u0", "new@mail.test")
+    subject = world.services.store.get(Subject, refs(world)[0])
+    assert subject is not None
+    assert subject.record.unreachable_at is None
+
+
+def test_a_late_bounce_of_an_old_address_says_nothing_about_the_new_one(world: World) -> None:
+    accounts(world, 1)
+    published(world)
+    world.run_due()
+    world.advance("PT1M")
+    world.account("u0", "new@mail.test")
+    bounced(world, 0)
     subject = world.services.store.get(Subject, refs(world)[0])
     assert subject is not None
     assert subject.record.unreachable_at is None
@@ -365,6 +501,33 @@ def test_a_pause_before_anything_was_sent_is_kept_and_resumed_from_the_beginning
     assert set(told(world).values()) == {1}
 
 
+def test_a_pause_in_an_outage_loses_nobody_however_many_batches_wait(world: World) -> None:
+    slowly(world, notices_per_call=1)
+    accounts(world, 520)
+    world.postman.answers = [TryAgain("sendgrid_429")] * 520
+    published(world)
+    world.run_due()
+    campaigns.pause(world.services, CAMPAIGN, "ola")
+    world.advance("PT1H")
+    assert told(world) == Counter()
+    campaigns.resume(world.services, CAMPAIGN, "ola")
+    world.run_due()
+    assert shown(world) == {"recipients": 520, "sent": 520, "failed": 0, "in_doubt": 0, "state": "done"}
+    assert set(told(world).values()) == {1}
+
+
+def test_resuming_twice_before_anything_was_sent_changes_nothing(world: World) -> None:
+    accounts(world, 2)
+    published(world)
+    (announce,) = work.due(world.services)
+    work.run(world.services, announce.id, HANDLERS)
+    campaigns.pause(world.services, CAMPAIGN, "ola")
+    first = campaigns.resume(world.services, CAMPAIGN, "ola")
+    assert campaigns.resume(world.services, CAMPAIGN, "ola") == first
+    world.run_due()
+    assert set(told(world).values()) == {1}
+
+
 @pytest.mark.parametrize("act", [campaigns.pause, campaigns.resume])
 def test_what_is_done_or_not_open_can_be_neither_paused_nor_resumed(world: World, act: Any) -> None:
     world.topic.loses = True
@@ -378,15 +541,43 @@ def test_what_is_done_or_not_open_can_be_neither_paused_nor_resumed(world: World
         act(world.services, CAMPAIGN, "ola")
 
 
-def test_the_companys_limit_spaces_the_batches_of_a_strand(world: World) -> None:
-    slowly(world, notices_per_call=2, notices_per_hour=32)
+def per_hour(world: World, hours: int) -> list[int]:
+    """Return how many were told in each of the next hours."""
+    found = []
+    # what falls on the hour belongs to the next one
+    for duration in ["PT59M", *["PT1H"] * (hours - 1)]:
+        before = len(told(world))
+        world.advance(duration)
+        found.append(len(told(world)) - before)
+    return found
+
+
+def test_the_companys_limit_holds_in_every_hour_the_first_included(world: World) -> None:
+    slowly(world, notices_per_call=2, notices_per_hour=10)
     accounts(world, 100)
     published(world)
-    world.run_due()
-    # sixteen strands of two at once, and then an hour of rest
-    assert len(told(world)) <= 32
-    world.advance("P1D")
+    assert max(per_hour(world, 24)) <= 10
     assert len(told(world)) == 100
+
+
+def test_the_companys_limit_holds_after_a_pause_too(world: World) -> None:
+    slowly(world, notices_per_call=2, notices_per_hour=10)
+    accounts(world, 100)
+    published(world)
+    world.advance("PT2H")
+    campaigns.pause(world.services, CAMPAIGN, "ola")
+    world.advance("P2D")
+    campaigns.resume(world.services, CAMPAIGN, "ola")
+    assert max(per_hour(world, 24)) <= 10
+    assert len(told(world)) == 100
+
+
+def test_a_limit_below_one_calls_worth_makes_the_calls_smaller(world: World) -> None:
+    slowly(world, notices_per_call=1000, notices_per_hour=3)
+    accounts(world, 7)
+    published(world)
+    assert max(per_hour(world, 8)) <= 3
+    assert len(told(world)) == 7
 
 
 def test_each_batch_is_a_stream_and_the_last_entry_of_the_campaign_lists_their_heads(world: World) -> None:
@@ -414,3 +605,19 @@ def test_no_address_stands_outside_of_what_is_sealed(world: World) -> None:
     world.run_due()
     assert b"mail.test" not in bytes(str(batch(world).record), "utf-8")
     assert not any("mail.test" in one.reference for call in world.postman.calls for one in call)
+
+
+def test_a_campaign_goes_with_its_batches_and_their_streams_when_evidence_is_kept_no_longer(world: World) -> None:
+    accounts(world, 3)
+    published(world)
+    world.run_due()
+    world.advance("P2Y")
+    retention.expire(world.services)
+    assert shown(world)["sent"] == 3
+    world.advance("P1Y1D")
+    retention.expire(world.services)
+    assert world.services.store.get(Batch, FIRST) is None
+    with pytest.raises(Missing):
+        campaigns.shown(world.services, CAMPAIGN)
+    assert evidence.check(world.services)["intact"] is True
+    assert not [one for one in world.services.store.query(ALL_EVIDENCE, limit=100) if one.record.stream != "policy"]

@@ -10,7 +10,6 @@ import pytest
 from infra.local.functions import function_map
 from shared.checkpoint_chain import name_of
 from shared.promises import checkpoints, evidence, retention
-from shared.promises.announcing import Place, batch_id
 from shared.promises.checkpoints import SETTLED_AFTER, run
 from shared.records import Attention, Checkpoint, Head, Incident, LedgerEntry
 from shared.store import Delete, Put, Stored
@@ -289,7 +288,7 @@ def test_streams_that_are_purged_whole_break_nothing(world: World, archive: Fold
         assert run(world.services)["checkpoint"] == 20 + years
     assert evidence.check(world.services)["intact"] is True
     kept = {one.record.stream for one in entries(world)}
-    assert kept == {"policy", "campaign-v1", batch_id("v1", Place(0, 0, ""))}
+    assert kept == {"policy"}
     assert attention(world) == []
 
 

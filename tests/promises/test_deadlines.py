@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from shared.failures import TryAgain
 from shared.promises import deadlines, operators
 from shared.promises.deadlines import due_warnings
+from shared.promises.operators import Entered
 from shared.records import Incident
 from tests.promises.world import World, fails
 
@@ -68,3 +70,12 @@ def test_a_finished_request_is_watched_no_more(world: World) -> None:
     world.confirm("ann@mail.test")
     world.advance("P20D")
     assert deadlines.watch(world.services) == {"warned": 0}
+
+
+def test_an_operators_word_that_waits_past_the_month_for_the_second_is_a_breach(tmp_path: Path) -> None:
+    world = World(tmp_path, OPERATORS="ola,per")
+    seen = Entered(channel="post", received_at=world.clock.at, right="access", email="ann@mail.test", proof="passport")
+    request_id = operators.enter(world.services, seen, "ola")["request_id"]
+    world.advance("P32D")
+    deadlines.watch(world.services)
+    assert world.services.store.get(Incident, f"{request_id}:deadline_breached") is not None

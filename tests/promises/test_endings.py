@@ -132,6 +132,17 @@ def test_a_customer_deleted_at_stripe_or_named_for_another_goes_to_a_person(
     assert attention_of(world) == [("ending_unclear", None)]
 
 
+def test_what_a_person_was_to_look_at_of_an_account_goes_with_it(world: World, twin: ScriptedSubscriptions) -> None:
+    twin.says = Standing(ended_at=NOON, unclear=1, addresses=["other@mail.test"])
+    happens(world)
+    happens(world, "customer.updated", id="evt_2", previous_attributes={"email": ANN})
+    world.run_due()
+    assert {kind for kind, _ in attention_of(world)} == {"ending_unclear", "stripe_email_changed"}
+    world.confirm(ANN)
+    world.advance("P2D")
+    assert attention_of(world) == []
+
+
 @pytest.mark.parametrize(
     ("ago", "counts_from"),
     [(timedelta(hours=5), timedelta(hours=5)), (3 * DAY, 3 * DAY), (4 * DAY, timedelta(0)), (-DAY, timedelta(0))],

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from shared.failures import NeverRetry, Stale, TryAgain
+from shared.ports import Part, Person
 from shared.promises import evidence, operators, requests
 from shared.promises.operators import Resolution
 from shared.promises.requests import Asked
-from shared.records import Pending
-from shared.store import Query
+from shared.promises.statement import survives
+from shared.records import Pending, Retained
+from shared.store import Create, Query
 from tests.promises.world import NOON, ScriptedConnector, World, fails, says
 
 DAY = timedelta(days=1)
@@ -216,3 +218,31 @@ class CrashingStore:
         if self.left == 0:
             raise PowerCutError
         return done
+
+
+def test_what_was_kept_by_law_and_purged_since_is_no_longer_told_as_kept(world: World) -> None:
+    world.account("u1", "ann@mail.test")
+    until = NOON + 30 * DAY
+
+    def keeps(person: Person, now: datetime) -> list[Part]:
+        sealed = world.services.vault.seal("retained/r1", {"places": ["cus_1"]})
+        record = Retained(
+            request=person.request_id, subprocessor="stripe", ground="tax", categories=["a"], until=until, sealed=sealed
+        )
+        world.services.store.commit([Create("r1", record)])
+        gone = Part(name="customer", outcome="verified", evidence={"customers": 1})
+        return [gone, Part(name="payments", outcome="retained", ground="tax", until=until)]
+
+    world.stripe.answer = keeps
+    world.stripe.purge = lambda _places, _now: Part(name="kept", outcome="verified")  # type: ignore[method-assign]
+    request_id = world.confirm("ann@mail.test")["request_id"]
+    world.advance("P10D")
+    assert any("Stripe" in one["what"] for one in survives(requests.Case.read(world.services, request_id)))
+    world.advance("P25D")
+    case = requests.Case.read(world.services, request_id)
+    assert case.record.status == "completed"
+    assert not any("Stripe" in one["what"] for one in survives(case))
+    assert case.record.steps["stripe"].evidence == {
+        "customer": {"outcome": "verified", "customers": 1},
+        "payments": {"outcome": "verified"},
+    }

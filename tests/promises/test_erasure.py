@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from shared.failures import Stale, TryAgain
-from shared.promises import requests
+from shared.promises import operators, requests
+from shared.promises.operators import Entered, Verification
+from shared.promises.requests import Asked
 from shared.records import Subject, Suppression
 from shared.store import Query
 from tests.promises.world import World
@@ -95,6 +98,52 @@ def test_the_other_requests_of_an_address_that_nobody_confirmed_end_with_the_one
     assert not requests.Case.read(world.services, idle).has_envelope
     assert world.mailed("request_reminder") == []
     assert world.postman.posted[-1]["template"] == "request_closing"
+
+
+def test_what_an_operator_entered_or_looks_at_outlives_another_erasure_of_the_same_address(tmp_path: Path) -> None:
+    world = World(tmp_path, OPERATORS="ola,per")
+    world.account("u1", "ann@mail.test")
+    by_phone = Entered(channel="phone", received_at=world.clock.at, right="erasure", email="ann@mail.test")
+    entered = operators.enter(world.services, by_phone, "ola")["request_id"]
+    filed = world.ask("ann@mail.test")
+    seen = Verification(reason="passport seen", proof="passport")
+    operators.act(world.services, filed, operators.verify(seen, "ola"))
+    world.confirm("ann@mail.test")
+    world.advance("P4D")
+    assert [world.view(one)["status"] for one in (entered, filed)] == ["unverified", "unverified"]
+    assert operators.act(world.services, filed, operators.verify(seen, "per"))["status"] == "verified"
+
+
+def test_an_unconfirmed_request_of_last_year_ends_with_this_years_erasure(world: World) -> None:
+    world.clock.at = datetime(2026, 12, 30, 12, tzinfo=UTC)
+    world.account("u1", "ann@mail.test")
+    idle = world.ask("ann@mail.test")
+    world.advance("P3D")
+    world.confirm("ann@mail.test")
+    world.advance("P28D")
+    assert world.view(idle)["status"] == "unconfirmed"
+    assert world.postman.posted[-1]["template"] == "request_closing"
+
+
+def test_what_was_asked_by_an_address_ends_unconfirmed_when_the_signed_in_person_is_erased(world: World) -> None:
+    world.account("u1", "ann@mail.test")
+    idle = world.ask("ann@mail.test")
+    asked = Asked(right="erasure", user_id="u1", verified=True, auth_time=world.clock.at)
+    requests.open_request(world.services, asked, server=True)
+    world.advance("P28D")
+    assert world.view(idle)["status"] == "unconfirmed"
+    assert world.postman.posted[-1]["template"] == "request_closing"
+
+
+def test_the_other_user_of_a_shared_mailbox_keeps_their_own_request(world: World) -> None:
+    world.account("u1", "family@mail.test")
+    world.account("u2", "family@mail.test")
+    others = world.ask("family@mail.test", "access")
+    answer = world.confirm("family@mail.test")
+    requests.choose(world.services, answer["request_id"], answer["status_url"].partition("?key=")[2], [1])
+    world.advance("P3D")
+    assert [one.user_ids() for one in world.stripe.asked] == [["u1"]]
+    assert world.view(others)["status"] == "unverified"
 
 
 def test_the_first_step_waits_for_the_notice_but_not_past_five_days(world: World) -> None:

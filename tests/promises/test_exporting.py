@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -139,6 +139,16 @@ def test_an_erasure_waits_no_longer_than_its_own_day_five(world: World) -> None:
         fetching.opened(world.services, request_id, links(world)[0])
     world.advance("P9D")
     assert world.view(erasure)["promise"]["met"] is True
+
+
+def test_a_copy_of_last_year_is_removed_with_this_years_erasure_where_an_address_is_all_there_is(world: World) -> None:
+    world.clock.at = datetime(2026, 12, 30, 12, tzinfo=UTC)
+    confirmed(world)
+    assert world.services.store.query(PIECES) != []
+    world.advance("P3D")
+    world.confirm(EMAIL)
+    world.advance("P6D")
+    assert world.services.store.query(PIECES) == []
 
 
 def test_an_erasure_waits_for_no_copy_of_somebody_else(world: World) -> None:

@@ -6,6 +6,8 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import msgspec
+
 from functions.work import HANDLERS
 from shared import work
 from shared.case import Case
@@ -13,8 +15,8 @@ from shared.failures import NeverRetry, TryAgain
 from shared.ports import Ability, Person
 from shared.promises import exporting, gathering, operators, requests
 from shared.promises.operators import Resolution
-from shared.records import Work
-from shared.store import Create
+from shared.records import Piece, Work
+from shared.store import Create, Delete, Update
 from shared.times import rfc3339
 from tests.promises.copies import (
     CHECKED,
@@ -83,7 +85,7 @@ def test_asking_again_makes_the_same_bytes_of_the_same_facts(world: World) -> No
     case = Case.read(world.services, request_id)
     assert case.record.export is not None
     answers = {"stripe": {"customers": [{"id": "cus_1"}]}}
-    first, second = (gathering._packed(case, answers, []).sha256 for _ in range(2))  # type: ignore[arg-type]
+    first, second = (gathering._packed(case, answers, [], f"export{n}").sha256 for n in range(2))  # type: ignore[arg-type]
     assert first == second
 
 
@@ -108,6 +110,20 @@ def test_a_vendor_that_keeps_nothing_per_person_is_no_gap(world: World) -> None:
     request_id, _ = confirmed(world)
     assert steps(world, request_id)["stripe"] == "no_store"
     assert world.mailed("export_ready")[0]["missing"] == []
+
+
+def test_what_may_be_somebody_elses_is_never_called_nothing_and_comes_to_a_person(world: World) -> None:
+    world.account("u1", EMAIL)
+    world.stripe.export = exports({"gaps": ["one by e-mail alone"], "unclear": 1})  # type: ignore[method-assign]
+    request_id, _ = confirmed(world)
+    assert (steps(world, request_id)["stripe"], world.view(request_id)["status"]) == ("failed", "in_progress")
+    assert ("step_failed", "unclear") in problems(world)
+    (mail,) = world.mailed("export_ready")
+    assert mail["missing"] == ["Stripe: one by e-mail alone"]
+    handed = operators.resolve("stripe", Resolution(reason="hers, and sent by hand"), "eve")
+    assert operators.act(world.services, request_id, handed)["status"] == "completed"
+    members = fetched(world, request_id, links(world)[0])
+    assert json.loads(members["data.json"])["data"]["stripe"] == {}
 
 
 def test_a_vendor_that_refuses_is_a_gap_and_comes_to_a_person_who_may_have_it_tried_again(world: World) -> None:
@@ -187,6 +203,49 @@ def test_the_manifest_names_the_policy_in_force(world: World) -> None:
     manifest = made(world)["manifest"]
     assert manifest["policy"]["version"] == "v1"
     assert len(manifest["policy"]["hash"]) == 64
+
+
+def gather_again(world: World, attempts: int) -> str:
+    """Have a copy asked for whose gathering was begun so often already; return the request's id."""
+    request_id = ask(world)
+    requests.confirm(world.services, request_id, world.token(request_id, EMAIL))
+    (begin,) = [one for one in work.due(world.services) if one.record.kind == exporting.BEGIN]
+    work.run(world.services, begin.id, HANDLERS)
+    (gather,) = [one for one in work.due(world.services) if one.record.kind == gathering.GATHER]
+    item = Work(kind=gathering.GATHER, ref=request_id, due_at=NOON, created_at=NOON, attempts=attempts)
+    world.services.store.commit([Delete(Work, gather.id), Create("gather", item)])
+    return request_id
+
+
+def test_what_a_crash_left_of_a_file_goes_with_the_next_attempt(world: World) -> None:
+    request_id = gather_again(world, attempts=1)
+    left = Piece(expires_at=NOON + gathering.KEPT_FOR, sealed=b"her data")
+    world.services.store.commit([Create(f"gather-1:{n:04}", left) for n in range(3)])
+    world.run_due()
+    export = Case.read(world.services, request_id).record.export
+    assert export is not None
+    assert len(world.services.store.query(PIECES)) == export.pieces
+
+
+def test_who_lost_the_lease_meanwhile_leaves_no_piece_behind(world: World) -> None:
+    gather_again(world, attempts=0)
+    pieces_then: list[int] = []
+
+    def export(_person: Person) -> dict[str, Any]:
+        held = world.services.store.get(Work, "gather")
+        assert held is not None
+        if held.record.attempts == 1:
+            taken = msgspec.structs.replace(held.record, due_at=world.clock.at + timedelta(hours=1))
+            world.services.store.commit([Update(held, taken)])
+        else:
+            pieces_then.append(len(world.services.store.query(PIECES)))
+        return {}
+
+    world.stripe.export = export  # type: ignore[method-assign]
+    world.run_due()
+    assert world.services.store.query(PIECES) == []
+    world.advance("PT2H")
+    assert (pieces_then, len(links(world))) == ([0], 1)
 
 
 def test_two_runs_at_once_make_one_file_and_leave_no_piece_behind(world: World) -> None:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
+import msgspec
 import pytest
 
 from shared import attention
-from shared.failures import BadInput, Missing, NeverRetry, TryAgain
+from shared.annex import OURS
+from shared.case import Case
+from shared.failures import BadInput, Missing, NeverRetry, Stale, TryAgain
 from shared.mail_reading.received import Attachment
-from shared.own_records import erase_mails
-from shared.promises import mailbox, retention
-from shared.records import ALL_ATTENTION, ALL_EVIDENCE
+from shared.own_records import MAILBOX, erase_mails
+from shared.ports import Person
+from shared.promises import mailbox, operators, retention
+from shared.promises.operators import Resolution
+from shared.records import ALL_ATTENTION, ALL_EVIDENCE, HandedMail
+from shared.store import Query
 from tests.promises.test_inbound import ANN, listed, take, waiting
 from tests.promises.world import World
 
@@ -132,3 +139,90 @@ def test_an_erasure_takes_the_mails_its_person_wrote_and_no_other(world: World) 
     assert len(waiting(world)) == 1
     kinds = [one.id for one in world.services.store.query(ALL_ATTENTION)]
     assert kinds == [attention.attention_id("mail_unclear", waiting(world)[0].id)]
+
+
+# --- the mailbox of the people who answer --------------------------------------------------------------------------------
+
+
+def erased(world: World) -> str:
+    """Have Ann erased, up to where nothing happens any more by itself."""
+    world.account("u1", ANN)
+    request_id = str(world.confirm(ANN)["request_id"])
+    world.advance("P3D")
+    return request_id
+
+
+def cleared(world: World, request_id: str) -> dict[str, Any]:
+    said = Resolution(reason="searched the mailbox, deleted one", evidence="ticket 7")
+    return operators.act(world.services, request_id, operators.resolve("google_cloud_platform", said, "ola"))
+
+
+def test_an_erasure_waits_for_a_person_to_delete_what_was_handed_on(world: World) -> None:
+    take(world, "Where is my sofa?")
+    world.run_due()
+    request_id = erased(world)
+    shown = operators.shown(world.services, request_id)
+    assert (shown["status"], shown["mailbox_to_clear"]) == ("in_progress", [ANN])
+    assert "ours_done_at" not in shown["promise"]
+    step = shown["steps"][0]
+    assert (step["outcome"], step["evidence"]["our records"]["outcome"]) == ("pending", "verified")
+    assert step["evidence"][MAILBOX]["mails"] == 1
+    assert listed(world) == [("mailbox_to_clear", None)]
+    assert shown["steps"][1]["outcome"] == "nothing_found", "vendors are not kept waiting"
+
+
+def test_a_persons_word_that_it_is_deleted_is_accepted_and_what_was_read_back_stays(world: World) -> None:
+    take(world, "Where is my sofa?")
+    request_id = erased(world)
+    step = cleared(world, request_id)["steps"][0]
+    assert (step["outcome"], step["evidence"]["our records"]["outcome"]) == ("accepted", "verified")
+    assert step["evidence"][MAILBOX] == {"outcome": "accepted", "by": "ola"}
+    world.advance("P3D")
+    view = world.view(request_id)
+    assert (view["status"], view["promise"]["met"], listed(world)) == ("completed", True, [])
+    assert world.services.store.query(Query(HandedMail)) == []
+    assert not Case.read(world.services, request_id).has_envelope
+    with pytest.raises(Stale):
+        cleared(world, request_id)
+
+
+def test_our_own_records_are_settled_by_no_persons_word(world: World) -> None:
+    take(world, "Where is my sofa?")
+    request_id = erased(world)
+    case = Case.read(world.services, request_id)
+    parts = {name: {"outcome": "failed"} for name in (MAILBOX, "our records")}
+    case.set(steps=case.record.steps | {OURS: msgspec.structs.replace(case.record.steps[OURS], evidence=parts)})
+    case.commit()
+    with pytest.raises(Stale):
+        cleared(world, request_id)
+
+
+def test_a_step_that_is_tried_again_still_waits_for_the_mailbox(world: World) -> None:
+    take(world, "Where is my sofa?")
+    request_id = erased(world)
+    again = operators.retry(OURS, Resolution(reason="look again"), "ola")
+    operators.act(world.services, request_id, again)
+    world.advance("PT1H")
+    assert operators.shown(world.services, request_id)["mailbox_to_clear"] == [ANN]
+    assert cleared(world, request_id)["steps"][0]["outcome"] == "accepted"
+
+
+def test_what_that_mailbox_keeps_no_longer_holds_up_nobody(world: World) -> None:
+    take(world, "Where is my sofa?")
+    world.run_due()
+    world.clock.at += timedelta(days=3 * 366)
+    retention.expire(world.services)
+    assert world.view(erased(world))["steps"][0]["outcome"] == "verified"
+
+
+def test_a_mail_of_somebody_else_holds_up_nobody(world: World) -> None:
+    take(world, "Where is my sofa?", senders=["bo@people.example"])
+    take(world, "Who wrote this?", senders=[])
+    world.run_due()
+    assert world.view(erased(world))["steps"][0]["outcome"] == "verified"
+
+
+def test_a_copy_says_that_the_people_who_answer_have_mails(world: World) -> None:
+    take(world, "Where is my sofa?")
+    world.run_due()
+    assert any("mailbox" in gap for gap in world.ours.export(Person(request_id="r", addresses=[ANN]))["gaps"])

@@ -87,6 +87,14 @@ def test_a_stop_counts_however_the_address_is_written(world: World) -> None:
     assert objections.stopped(world.services, "anne@gmail.com") == {}
 
 
+def test_vendors_hear_of_a_no_from_each_way_the_address_is_written(world: World) -> None:
+    stop(world, "marketing", email="ann+shop@mail.test")
+    assert stop(world, "marketing", email=EMAIL)
+    assert stop(world, "marketing", email=EMAIL) == stop(world, "marketing", email="ann+shop@mail.test") == 0
+    world.run_due()
+    assert {one.address for one in world.sendgrid.silenced} == {"ann+shop@mail.test", EMAIL}
+
+
 def test_the_evidence_of_a_stop_names_no_address(world: World) -> None:
     stop(world, MAIL)
     (telling,) = world.services.store.query(TELLINGS)
@@ -354,6 +362,31 @@ def test_a_person_denies_it_and_it_is_lifted_and_told(world: World) -> None:
     assert reasons(world, "account", user_id=USER) == []
     assert attention(world) == []
     assert world.mailed("request_denied", EMAIL)[0]["reason"] == "a contract needs it"
+
+
+@pytest.mark.parametrize("before", ["upheld", "stopped"])
+def test_denying_a_later_objection_lifts_no_earlier_no(world: World, before: str) -> None:
+    world.account(USER, EMAIL)
+    if before == "upheld":
+        act(
+            world,
+            file(world, scope="account")["request_id"],
+            operators.verify(Verification(reason="right"), "operator"),
+        )
+    else:
+        stop(world, "account", reason="objection")
+    # anybody may file one for this address: nobody needs to prove who they are to stop it
+    later = file(world, scope="account")["request_id"]
+    act(world, later, operators.deny(Act(reason="nobody we know"), "operator"))
+    assert reasons(world, "account", user_id=USER) == ["objection"]
+
+
+def test_denying_what_somebody_signed_in_objected_to_lifts_it_from_the_account_too(world: World) -> None:
+    world.account(USER, EMAIL)
+    request_id = signed_in(world, scope="account")["request_id"]
+    assert reasons(world, "account", user_id=USER) == ["objection"]
+    act(world, request_id, operators.deny(Act(reason="a contract needs it"), "operator"))
+    assert reasons(world, "account", user_id=USER) == []
 
 
 def test_nothing_stops_service_mail_and_what_the_law_demands(world: World) -> None:

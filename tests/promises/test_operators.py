@@ -48,6 +48,37 @@ def test_where_two_operators_exist_an_erasure_needs_the_second(tmp_path: Path) -
     assert operators.act(world.services, request_id, operators.verify(verify, "per"))["status"] == "verified"
 
 
+@pytest.mark.parametrize(
+    ("right", "status"),
+    [
+        ("erasure", "unverified"),
+        ("access", "unverified"),
+        ("portability", "unverified"),
+        ("restriction", "in_progress"),
+        ("rectification", "verified"),
+    ],
+)
+def test_only_what_destroys_or_opens_data_needs_the_second_operator(tmp_path: Path, right: str, status: str) -> None:
+    world = World(tmp_path, OPERATORS="ola,per")
+    world.account("u1", "ann@mail.test")
+    request_id = enter(world, right=right, email=None, user_id="u1", proof="passport seen", details="My birthday.")
+    assert world.view(request_id)["status"] == status
+
+
+def test_what_waits_for_the_second_operator_is_on_the_list_and_never_answered_as_unconfirmed(tmp_path: Path) -> None:
+    world = World(tmp_path, OPERATORS="ola,per")
+    world.account("u1", "ann@mail.test")
+    request_id = enter(world, right="access", proof="passport seen")
+    listed = {one["kind"] for one in operators.attention_list(world.services)["items"]}
+    assert listed == {"second_operator_needed"}
+    world.advance("P30D")
+    assert world.view(request_id)["status"] == "unverified"
+    assert world.mailed("request_unconfirmed") == []
+    verify = operators.verify(Verification(reason="passport seen"), "per")
+    assert operators.act(world.services, request_id, verify)["status"] == "verified"
+    assert "second_operator_needed" not in {one["kind"] for one in operators.attention_list(world.services)["items"]}
+
+
 def test_a_refusal_is_mailed_with_its_reason_and_lifts_the_restriction(world: World) -> None:
     world.account("u1", "ann@mail.test")
     request_id = world.confirm("ann@mail.test")["request_id"]

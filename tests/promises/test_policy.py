@@ -52,6 +52,23 @@ def test_what_cannot_be_published_is_refused_by_its_name(world: World, draft: di
     assert refused.value.field == field
 
 
+@pytest.mark.parametrize(
+    ("title", "text", "kept"),
+    [
+        (None, "# Our words\n\nMore.", "Our words"),
+        (None, "Our\x0b\x00words\u2028here\x85\nMore.", "Our words here"),
+        (None, "#\n\n## Our words", "Our words"),
+        (None, "###", "Privacy policy"),
+        ("  ", "# Our words", "Our words"),
+        (" Our title ", "# Our words", "Our title"),
+    ],
+)
+def test_the_title_is_one_line_that_a_mail_can_have_as_its_subject(
+    world: World, title: str | None, text: str, kept: str
+) -> None:
+    assert publish(world.services, Draft(text=text, title=title), "ola").policy.title == kept
+
+
 def test_a_version_without_a_name_is_called_by_its_day(world: World) -> None:
     assert publish(world.services, Draft(text="a"), "ola").version == "2026-03-01"
     assert publish(world.services, Draft(text="b"), "ola").version == "2026-03-01.2"

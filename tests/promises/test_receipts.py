@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -58,6 +59,16 @@ def test_a_material_change_asks_again_for_the_purposes_it_changes(
     world.services.policies.forget()
     assert current(world, "analytics")["needs_prompt"] is asked_again
     assert current(world, "analytics")["reasons"] == (["policy_changed"] if asked_again else [])
+
+
+def test_a_purpose_that_is_asked_of_nobody_any_more_does_not_ask_again(world: World) -> None:
+    world.decide({"analytics": True, "ads": True}, device_id=DEVICE)
+    publish(world.services, Draft(text="# More advertisements", version="more", changes=["ads"]), "ola")
+    left = [one for one in world.services.company.purposes if one.name != "ads"]
+    world.services.__dict__["company"] = msgspec.structs.replace(world.services.company, purposes=left)
+    publish(world.services, Draft(text="# Without advertisements", version="v2", changes=[]), "ola")
+    world.services.policies.forget()
+    assert current(world) == {"decisions": {"analytics": True}, "needs_prompt": False, "reasons": []}
 
 
 def test_the_same_key_gets_the_same_answer_and_another_body_is_refused(world: World) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from shared import ledger
 from shared.failures import BadInput, NeverRetry, Stale, TryAgain
 from shared.identity import Identifiers
 from shared.ports import Corrections
-from shared.promises import operators, people, rectifying, requests
+from shared.promises import objections, operators, people, rectifying, requests
 from shared.promises.operators import Act, Resolution
 from shared.promises.requests import Asked
 from shared.records import ALL_ATTENTION, Request
+from shared.store import Update
 from tests.promises.world import World, fails, says
 
 ANN, NEW, OLD = "ann@mail.test", "ann@new.test", "ann@old.test"
@@ -314,3 +316,55 @@ def test_a_signed_in_person_changes_the_address_of_their_own_account(world: Worl
     world.run_due()
     assert known(world).addresses == [ANN, NEW]
     assert status(world, request_id) == "completed"
+
+
+def test_a_no_to_marketing_goes_along_to_the_new_address(world: World) -> None:
+    world.account("u1", ANN)
+    world.services.commit(objections.stop(world.services, ANN, ["marketing"], "objection", "form"))
+    request_id, _ = asked(world, {"email": NEW})
+    requests.confirm(world.services, request_id, new_token(world))
+    world.run_due()
+    assert set(objections.stopped(world.services, NEW)) == {"marketing"}
+
+
+def test_a_new_address_is_written_to_again_although_the_old_mailbox_was_gone(world: World) -> None:
+    world.account("u1", ANN)
+    account = people.by_user(world.services, "u1")
+    assert account is not None
+    bounced = msgspec.structs.replace(account.stored.record, unreachable_at=world.clock.at)
+    world.services.commit([Update(account.stored, bounced)])
+    world.account("u2", NEW)
+    request_id, _ = asked(world, {"email": NEW})
+    requests.confirm(world.services, request_id, new_token(world))
+    world.run_due()
+    account = people.by_user(world.services, "u1")
+    assert account is not None
+    assert account.stored.record.unreachable_at is None
+    assert account.known.shared, "the other account has it too, and both are one mail's business"
+
+
+def test_an_account_that_left_the_proven_address_meanwhile_is_not_taken_over(world: World) -> None:
+    world.account("u1", ANN)
+    request_id, _ = asked(world, {"email": NEW, "name": "Ann Lee"})
+    token = new_token(world)
+    world.account("u1", OLD)
+    requests.confirm(world.services, request_id, token)
+    world.run_due()
+    assert known(world).addresses == [ANN, OLD]
+    assert people.links_of(world.services, NEW) == []
+    assert world.view(request_id)["corrected"] == ["name"]
+    assert "rectification_by_hand" in problems(world)
+
+
+def test_whoever_is_erased_before_the_new_mailbox_confirms_is_corrected_nowhere_and_written_to_no_more(
+    world: World,
+) -> None:
+    world.account("u1", ANN)
+    request_id, _ = asked(world, {"email": NEW, "name": "Ann Lee"})
+    world.run_due()
+    world.confirm(ANN)
+    world.advance("P10D")
+    assert world.stripe.corrected == []
+    assert status(world, request_id) == "withdrawn"
+    assert world.postman.posted[-1]["template"] == "request_closing"
+    assert not requests.Case.read(world.services, request_id).has_envelope

@@ -32,6 +32,11 @@ def test_every_purpose_is_an_activity_with_its_basis_data_recipients_and_end(wor
     assert found["missing"] == []
 
 
+def test_the_mailbox_of_the_people_who_answer_is_a_declared_store(world: World) -> None:
+    (mailbox,) = register.register(world.services)["mailboxes"]
+    assert (mailbox["goes_to"], mailbox["kept_for"]) == (["privacy-desk@sample-rooms.example"], "P3Y")
+
+
 def test_what_nobody_wrote_down_is_named_and_never_invented(world: World) -> None:
     company = world.services.company
     bare = msgspec.structs.replace(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -156,6 +156,25 @@ def test_the_person_lifts_it_and_is_told_before(world: World) -> None:
     end_by_person(world, request_id, key)
 
 
+def test_a_merely_notified_address_cannot_lift_what_stands(world: World) -> None:
+    world.account("u1", "old@mail.test")
+    world.advance("P30D")
+    world.account("u1", ANN)
+    request_id, _ = restricted(world)
+    world.run_due()
+    assert record(world, request_id).status == "completed"
+    (notice,) = world.mailed("request_notice", "old@mail.test")
+    token = notice["cancel_link"].partition("?t=")[2]
+    with pytest.raises(Stale):
+        requests.cancel(lambda: requests.with_cancel_link(world.services, request_id, token))
+    assert holds(world, request_id)
+    (own,) = world.mailed("request_verified", ANN)
+    token = own["cancel_link"].partition("?t=")[2]
+    requests.cancel(lambda: requests.with_cancel_link(world.services, request_id, token))
+    world.advance("PT5M")
+    assert not holds(world, request_id)
+
+
 def test_it_is_not_lifted_while_nobody_could_be_told(world: World) -> None:
     world.account("u1", ANN)
     request_id, key = restricted(world)
@@ -267,3 +286,14 @@ def test_every_step_of_it_may_run_twice(world: World) -> None:
     world.advance("PT5M")
     assert len(world.mailed("request_restriction_ends", ANN)) == 1
     assert len([one for one in told(world, request_id) if one[1] == "restriction_lifted"]) == 2
+
+
+def test_an_erasure_ends_a_restriction_of_last_year_that_stands_for_an_address_alone(world: World) -> None:
+    world.clock.at = datetime(2026, 12, 20, 12, tzinfo=UTC)
+    request_id, _ = restricted(world)
+    world.advance("P30D")
+    assert requests.Case.read(world.services, request_id).record.closed_at is None
+    world.confirm(ANN)
+    world.advance("P3D")
+    case = requests.Case.read(world.services, request_id)
+    assert (case.record.closed_at is not None, case.has_envelope) == (True, False)

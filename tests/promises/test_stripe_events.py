@@ -15,6 +15,7 @@ from shared.ports import Standing
 from shared.promises import stripe_events
 from shared.records import ALL_ATTENTION, RECORDS, WebhookEvent
 from shared.store import Query
+from tests.infra.troubled_twins import ContendedOnce
 from tests.promises.endings import endings_of, event, happens, subscriptions_of
 from tests.promises.world import NOON, World
 
@@ -54,6 +55,15 @@ def test_an_event_about_somebody_unknown_leaves_nothing_behind(world: World) -> 
     before = everything(world)
     assert happens(world, customer="cus_stranger") == "nobody"
     assert everything(world) == before
+
+
+def test_an_event_is_not_lost_to_contention(world: World) -> None:
+    world.account("u1", "ann@mail.test", stripe_customer_ids=["cus_1"])
+    busy = ContendedOnce(world.services.store)
+    world.services.__dict__["store"] = busy
+    assert happens(world) == "taken"
+    assert world.services.store.get(WebhookEvent, "stripe:evt_1") is not None
+    assert happens(world) == "again"
 
 
 def test_fifty_copies_at_once_are_one(world: World) -> None:
