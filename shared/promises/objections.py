@@ -117,6 +117,12 @@ def is_marketing(company: Company, scope: str) -> bool:
     return scope == MARKETING or (purpose is not None and purpose.is_marketing)
 
 
+def _decided(services: Services, emails: Sequence[str], scope: str) -> set[str]:
+    """Return for which addresses an earlier no was decided and stands on: denying this request must not lift it."""
+    standing = {one: stopped(services, one).get(scope) for one in emails}
+    return {one for one, stop in standing.items() if stop is not None and stop.request is None}
+
+
 def take(case: Case, emails: Sequence[str], scope: str | None, *, mailed: bool = True) -> None:
     """Stop it in the commit that opens the request; nobody is looked up, so it is the same for everybody.
 
@@ -129,9 +135,8 @@ def take(case: Case, emails: Sequence[str], scope: str | None, *, mailed: bool =
     if mailed and "a1" in case.envelope.addresses:
         case.mail(MAIL, "a1")
     said = Suppression(reason="objection", since=case.now, request=None if marketing else case.id)
-    standing = {one: stopped(services, one).get(scope) for one in emails}
-    # a no that was decided, or needed no decision, stands on: denying this request must not lift it
-    decided = {one for one, stop in standing.items() if stop and stop.request is None and not marketing}
+    # a no to marketing needs no look at what was said before, and so shows nothing of it
+    decided = set() if marketing else _decided(services, emails, scope)
     stops = [_stop(services, one, scope, said, None) for one in emails if one not in decided]
     keys = [identity.suppression(services.vault, one, scope) for one in emails]
     case.note(OBJECTION, purposes=[scope], via=case.record.channel, suppressions=keys)
