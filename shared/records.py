@@ -260,7 +260,7 @@ class Campaign(Record, frozen=True, kw_only=True, omit_defaults=True):
     """The announcing of one version to every account holder; its id follows from the version.
 
     `announced`: it is open, and nobody was written to yet. `strands`: into how many ranges of subjects' ids it is
-    divided, each sent batch by batch. `waiting`: batches that a pause has stopped, as `announcing.Place`.
+    divided, each sent batch by batch. `waiting`: batches that a pause has stopped, as `strands.Place`.
     """
 
     collection: ClassVar[str] = "campaigns"

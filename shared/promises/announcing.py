@@ -8,76 +8,33 @@ is written to twice only if the call was cut off and the events of a mail that d
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
-from shared import attention, batches, identity, ledger, references, work
-from shared.failures import InDoubt, NeverRetry, TryAgain, Unacceptable
+from shared import attention, batches, identity, ledger, work
+from shared.failures import InDoubt, NeverRetry, TryAgain
 from shared.identity import Identifiers
-from shared.ports import Recipient, Services
-from shared.promises import people, policy
-from shared.promises.unsubscribing import preferences_link
+from shared.notice_call import Call, Chosen
+from shared.ports import Services
+from shared.promises import people
 from shared.records import ACCOUNTS, Batch, Campaign, Subject, Work
 from shared.store import Change, Create, Stored, Update, every, persist
+from shared.strands import FIRST_ID, STRANDS, Place, batch_id, before, ends, place_of
 from shared.vault import b64url
 
 START = "campaign.start"
 SEND = "campaign.send"
 END = "campaign.end"
 BOUNCED = "campaign.bounced"
-MAIL = "policy_changed"
-STRANDS = 16
 HEARD_WITHIN = timedelta(hours=6)
 """How long a call that was cut off is given to show by its events that it was taken."""
-FIRST_ID, LAST_ID = "0" * 40, "f" * 40
 REF_BYTES = 20
 MOST_MARKED = MOST_ASKED = 400
 """Changes of one sort in one commit."""
-MOST_REFUSED_AT_FIRST = 5
-"""So many refused before anybody's was taken: it is the mail that is refused, and nobody's address."""
-
-
-class Place(msgspec.Struct, frozen=True, array_like=True):
-    """Which batch of which strand, and the id of the subject it comes after."""
-
-    strand: int
-    number: int
-    after: str
-
-    def args(self) -> dict[str, str]:
-        """Return what a work item carries."""
-        return {"strand": str(self.strand), "number": str(self.number), "after": self.after}
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """Somebody a batch is for: the number in it, and where the mail goes."""
-
-    n: int
-    ref: str
-    email: str
-    locale: str
-
-
-def place_of(args: Mapping[str, str]) -> Place:
-    """Return the place that a work item names."""
-    return Place(int(args["strand"]), int(args["number"]), args["after"])
-
-
-def prefix(version: str) -> str:
-    """Return how the ids of a version's batches begin. A version may hold what a reference must not."""
-    return f"p{sha256(version.encode()).hexdigest()[:16]}"
-
-
-def batch_id(version: str, place: Place) -> str:
-    """Name a batch: always the same for the same place of the same version."""
-    return f"{prefix(version)}-{place.strand:02}-{place.number:05}"
 
 
 # --- the strands -----------------------------------------------------------------------------------------------------
@@ -98,13 +55,13 @@ def start(services: Services, claim: work.Claim) -> work.Ran:
 def _divided(services: Services, campaign: Stored[Campaign]) -> list[Change]:
     # at a pace that the company limits, nothing is gained by strands beside each other
     is_one = services.company.notices_per_hour is not None or _are_few(services)
-    strands = 1 if is_one else STRANDS
+    count = 1 if is_one else STRANDS
     now = services.clock.now()
     entry, head = ledger.append(
-        services.vault, campaign.record.head, campaign.id, now, "campaign.sending", {"strands": strands}
+        services.vault, campaign.record.head, campaign.id, now, "campaign.sending", {"strands": count}
     )
-    sending = msgspec.structs.replace(campaign.record, state="sending", strands=strands, head=head)
-    asked = [_asked(campaign, Place(n, 0, _before(n, strands)), services) for n in range(strands)]
+    sending = msgspec.structs.replace(campaign.record, state="sending", strands=count, head=head)
+    asked = [_asked(campaign, Place(n, 0, before(n, count)), services) for n in range(count)]
     return [Update(campaign, sending), entry, *asked]
 
 
@@ -122,15 +79,6 @@ def _go_on(services: Services, campaign: Stored[Campaign], claim: work.Claim) ->
     now = services.clock.now()
     services.commit([after, *asked, claim.again(now) if left else claim.done()])
     return "postponed" if left else "done"
-
-
-def _before(strand: int, strands: int) -> str:
-    """Return what sorts just before the first id of a strand."""
-    return "" if strand == 0 else f"{strand * (16 // strands):x}"
-
-
-def _ends(strand: int, strands: int) -> str:
-    return LAST_ID if strand + 1 == strands else f"{(strand + 1) * (16 // strands) - 1:x}".ljust(40, "f")
 
 
 def _asked(campaign: Stored[Campaign], place: Place, services: Services, wait: timedelta = timedelta()) -> Create:
@@ -172,7 +120,7 @@ def _send_new(services: Services, campaign: Stored[Campaign], place: Place, clai
         ACCOUNTS,
         "account",
         at_least=f"{place.after}0" if place.after else FIRST_ID,
-        at_most=_ends(place.strand, campaign.record.strands),
+        at_most=ends(place.strand, campaign.record.strands),
         limit=most,
     )
     chosen = _chosen(services, page, campaign.record)
@@ -262,7 +210,7 @@ def _told_as_another(services: Services, ref: str, email: str) -> bool:
 def _hand_over(
     services: Services, campaign: Stored[Campaign], stored: Stored[Batch], chosen: Sequence[Chosen], claim: work.Claim
 ) -> work.Ran:
-    call = _Call(services, campaign.record, stored)
+    call = Call(services, campaign.record, stored)
     try:
         call.hand_over(chosen)
     except InDoubt as trouble:
@@ -275,67 +223,6 @@ def _hand_over(
         _broken_off(services, stored, call.taken, "waiting")
         raise
     return persist(lambda _: _settled(services, campaign, stored.id, call.refused, claim))
-
-
-class _Call:
-    """One batch on its way. Bits of recipients: `taken` by the mail service for certain, and `refused` for good."""
-
-    def __init__(self, services: Services, campaign: Campaign, batch: Stored[Batch]) -> None:
-        self._services = services
-        self._batch = batch
-        self._words = words(services, campaign.version)
-        self.taken = 0
-        self.refused = 0
-
-    def hand_over(self, chosen: Sequence[Chosen]) -> None:
-        postman, by_language = self._services.postman, defaultdict[str, list[Chosen]](list)
-        languages = {locale: postman.language(MAIL, locale) for locale in {one.locale for one in chosen}}
-        for one in chosen:
-            by_language[languages[one.locale]].append(one)
-        for language, some in by_language.items():
-            self._post(language, some)
-        if len(chosen) > 1:
-            self._doubt_the_mail(most=len(chosen) - 1)
-
-    def _post(self, language: str, some: Sequence[Chosen]) -> None:
-        services = self._services
-        recipients = [
-            Recipient(one.email, references.of_recipient(self._batch.id, one.n), preferences_link(services, one.email))
-            for one in some
-        ]
-        try:
-            services.postman.post_all(MAIL, language, self._words, recipients)
-            self.taken |= sum(1 << one.n for one in some)
-        except Unacceptable:
-            # it says no to all of a call for one of them: that one is found by halving
-            if len(some) == 1:
-                self.refused |= 1 << some[0].n
-                self._doubt_the_mail(most=MOST_REFUSED_AT_FIRST)
-                return
-            middle = len(some) // 2
-            self._post(language, some[:middle])
-            self._post(language, some[middle:])
-
-    def _doubt_the_mail(self, most: int) -> None:
-        """Have a person look where nobody's mail was ever taken: it would be the loss of everybody's."""
-        if self.refused.bit_count() > most and not self.taken | batches.heard(self._batch.record):
-            raise NeverRetry("mail_refused_for_everybody")
-
-
-def words(services: Services, version: str) -> dict[str, Any]:
-    """Return what the mail says of a version: the same for everybody."""
-    published = policy.read(services, version).policy
-    before = published.history[-2] if len(published.history) > 1 else None
-    base = f"{services.base_url}/policy"
-    return {
-        "title": published.title,
-        "summary": published.summary,
-        "material": published.material,
-        "effective_at": published.effective_at,
-        "published_at": published.published_at,
-        "version_url": f"{base}/{version}",
-        "difference_url": f"{base}/{before}...{version}" if before else None,
-    }
 
 
 def _broken_off(services: Services, stored: Stored[Batch], taken: int, state: Literal["sending", "waiting"]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from shared import batches, ledger, work
+from shared import batches, ledger, strands, work
 from shared.failures import Missing, NeverRetry, Stale, TryAgain
 from shared.ledger import entry_id
 from shared.ports import Services
@@ -104,7 +104,7 @@ def _stored(services: Services, id: str) -> Stored[Campaign] | None:
 
 
 def _batches(services: Services, version: str) -> Iterator[Stored[Batch]]:
-    begins = announcing.prefix(version)
+    begins = strands.prefix(version)
     return every(services.store, ALL_BATCHES, at_least=f"{begins}-", at_most=f"{begins}.")
 
 

@@ -22,8 +22,8 @@ from infra.container import Container
 from infra.mails.compose import Mail, compose
 from infra.mails.postman import PREFERENCES_TAG
 from infra.settings import Settings
-from shared import references, work
-from shared.promises import announcing, campaigns
+from shared import notice_call, references, work
+from shared.promises import campaigns
 from shared.promises.policy import Draft, publish
 from shared.records import ACCOUNTS
 from shared.store import every
@@ -105,7 +105,7 @@ def _post(services: Container, people: int) -> None:
     """Build and post the same bodies with nothing but the standard library."""
     base = services.settings.needed("SENDGRID_API_BASE")
     addresses = iter([crowd.email(n) for n in range(people)])
-    mail = compose(announcing.MAIL, "", _given(services))
+    mail = compose(notice_call.MAIL, "", _given(services))
     number = 0
     while some := list(islice(addresses, references.MOST_IN_A_BATCH)):
         body = json.dumps(_body(mail, some, number)).encode()
@@ -118,7 +118,7 @@ def _post(services: Container, people: int) -> None:
 def _given(services: Container) -> dict[str, Any]:
     company = services.company
     more = {"company": company, "contact": company.contact, "policy_url": "/policy", "preferences_url": PREFERENCES_TAG}
-    return announcing.words(services, "v1") | more
+    return notice_call.words(services, "v1") | more
 
 
 def _body(mail: Mail, some: list[str], number: int) -> dict[str, Any]:

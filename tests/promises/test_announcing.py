@@ -11,15 +11,15 @@ import msgspec
 import pytest
 
 from functions.work import HANDLERS
-from shared import batches, work
+from shared import batches, notice_call, strands, work
 from shared.failures import InDoubt, Missing, NeverRetry, Stale, TryAgain
 from shared.identity import Identifiers
 from shared.promises import announcing, campaigns, evidence, operators, people, retention
-from shared.promises.announcing import Place, batch_id
 from shared.promises.policy import Draft, publish
 from shared.records import ACCOUNTS, ALL_BATCHES, ALL_EVIDENCE, Batch, LedgerEntry, Subject, Work
 from shared.references import MOST_IN_A_BATCH
 from shared.store import Create, Delete, Put, Stored, Update
+from shared.strands import Place, batch_id
 from tests.promises.world import NOON, World
 
 CAMPAIGN = "campaign-v2"
@@ -41,7 +41,7 @@ def accounts(world: World, count: int) -> None:
 
 
 def told(world: World) -> Counter[str]:
-    return Counter(mail["to"] for mail in world.mailed(announcing.MAIL))
+    return Counter(mail["to"] for mail in world.mailed(notice_call.MAIL))
 
 
 def shown(world: World) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def test_the_mail_names_the_title_the_day_and_each_ones_own_link(world: World) -
     accounts(world, 2)
     published(world, summary="we count visits")
     world.run_due()
-    first, second = world.mailed(announcing.MAIL)
+    first, second = world.mailed(notice_call.MAIL)
     assert (first["title"], first["summary"]) == ("Sample policy", "we count visits")
     assert first["difference_url"] == "https://pledge.test/policy/v1...v2"
     assert first["link"] != second["link"]
@@ -99,14 +99,14 @@ def test_the_strands_of_many_meet_without_gap_or_overlap(world: World) -> None:
     assert max(map(len, world.postman.calls)) <= 7
     assert shown(world)["state"] == "done"
     found = world.services.store.query(ALL_BATCHES, limit=500)
-    assert sum(one.record.last for one in found if one.id.startswith(announcing.prefix("v2"))) == announcing.STRANDS
+    assert sum(one.record.last for one in found if one.id.startswith(strands.prefix("v2"))) == strands.STRANDS
 
 
-@pytest.mark.parametrize("strands", [1, 16])
-def test_strands_cover_every_id(strands: int) -> None:
-    ends = [announcing._ends(n, strands) for n in range(strands)]
-    begins = [announcing._before(n, strands) for n in range(strands)]
-    assert begins == ["", *(f"{n:x}" for n in range(1, strands))]
+@pytest.mark.parametrize("count", [1, 16])
+def test_strands_cover_every_id(count: int) -> None:
+    ends = [strands.ends(n, count) for n in range(count)]
+    begins = [strands.before(n, count) for n in range(count)]
+    assert begins == ["", *(f"{n:x}" for n in range(1, count))]
     assert ends[-1] == "f" * 40
     assert all(end < begin for end, begin in zip(ends, begins[1:], strict=False))
 

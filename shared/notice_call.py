@@ -1,0 +1,92 @@
+"""One call of the mail service that tells a batch of people of a new version: whose mail it took, and whose it never will."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared import batches, references
+from shared.failures import NeverRetry, Unacceptable
+from shared.ports import Recipient, Services
+from shared.promises import policy
+from shared.promises.unsubscribing import preferences_link
+from shared.records import Batch, Campaign
+from shared.store import Stored
+
+MAIL = "policy_changed"
+MOST_REFUSED_AT_FIRST = 5
+"""So many refused before anybody's was taken: it is the mail that is refused, and nobody's address."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Somebody a batch is for: the number in it, and where the mail goes."""
+
+    n: int
+    ref: str
+    email: str
+    locale: str
+
+
+class Call:
+    """One batch on its way. Bits of recipients: `taken` by the mail service for certain, and `refused` for good."""
+
+    def __init__(self, services: Services, campaign: Campaign, batch: Stored[Batch]) -> None:
+        self._services = services
+        self._batch = batch
+        self._words = words(services, campaign.version)
+        self.taken = 0
+        self.refused = 0
+
+    def hand_over(self, chosen: Sequence[Chosen]) -> None:
+        """Post to all of them. Raises InDoubt, TryAgain, NeverRetry; `taken` and `refused` hold what is known then."""
+        postman, by_language = self._services.postman, defaultdict[str, list[Chosen]](list)
+        languages = {locale: postman.language(MAIL, locale) for locale in {one.locale for one in chosen}}
+        for one in chosen:
+            by_language[languages[one.locale]].append(one)
+        for language, some in by_language.items():
+            self._post(language, some)
+        if len(chosen) > 1:
+            self._doubt_the_mail(most=len(chosen) - 1)
+
+    def _post(self, language: str, some: Sequence[Chosen]) -> None:
+        services = self._services
+        recipients = [
+            Recipient(one.email, references.of_recipient(self._batch.id, one.n), preferences_link(services, one.email))
+            for one in some
+        ]
+        try:
+            services.postman.post_all(MAIL, language, self._words, recipients)
+            self.taken |= sum(1 << one.n for one in some)
+        except Unacceptable:
+            # it says no to all of a call for one of them: that one is found by halving
+            if len(some) == 1:
+                self.refused |= 1 << some[0].n
+                self._doubt_the_mail(most=MOST_REFUSED_AT_FIRST)
+                return
+            middle = len(some) // 2
+            self._post(language, some[:middle])
+            self._post(language, some[middle:])
+
+    def _doubt_the_mail(self, most: int) -> None:
+        """Have a person look where nobody's mail was ever taken: it would be the loss of everybody's."""
+        if self.refused.bit_count() > most and not self.taken | batches.heard(self._batch.record):
+            raise NeverRetry("mail_refused_for_everybody")
+
+
+def words(services: Services, version: str) -> dict[str, Any]:
+    """Return what the mail says of a version: the same for everybody."""
+    published = policy.read(services, version).policy
+    before = published.history[-2] if len(published.history) > 1 else None
+    base = f"{services.base_url}/policy"
+    return {
+        "title": published.title,
+        "summary": published.summary,
+        "material": published.material,
+        "effective_at": published.effective_at,
+        "published_at": published.published_at,
+        "version_url": f"{base}/{version}",
+        "difference_url": f"{base}/{before}...{version}" if before else None,
+    }
