@@ -17,6 +17,22 @@ MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
+MONTHS_OF = {
+    "en": MONTHS,
+    "de": (
+        "Januar", "Februar", "März", "April", "Mai", "Juni",
+        "Juli", "August", "September", "Oktober", "November", "Dezember",
+    ),
+    "fr": (
+        "janvier", "février", "mars", "avril", "mai", "juin",
+        "juillet", "août", "septembre", "octobre", "novembre", "décembre",
+    ),
+    "es": (
+        "enero", "febrero", "marzo", "abril", "mayo", "junio",
+        "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre",
+    ),
+}  # fmt: skip
+DAYS = {"en": "{} {} {}", "de": "{}. {} {}", "fr": "{} {} {}", "es": "{} de {} de {}"}
 OURS_EXPLAINED = "our own records and the website's data"
 RIGHTS = {
     "access": "a copy of your data",
@@ -117,10 +133,11 @@ def moment(value: datetime | str) -> datetime:
     return read.astimezone(UTC)
 
 
-def day(value: datetime | str) -> str:
-    """Write a day: `22 November 2026`."""
+def day(value: datetime | str, language: str = "en") -> str:
+    """Write a day in words: `22 November 2026`, `22. November 2026`."""
     at = moment(value)
-    return f"{at.day} {MONTHS[at.month - 1]} {at.year}"
+    first = "1er" if at.day == 1 and language == "fr" else at.day
+    return DAYS[language].format(first, MONTHS_OF[language][at.month - 1], at.year)
 
 
 def date(value: datetime | str) -> str:

@@ -14,7 +14,7 @@ from infra.mails import MAILS
 from infra.mails.compose import ENGLISH, FOLDER, Mail, compose, whole_language
 from tests.infra.hostile import ALIVE, hostile
 from tests.infra.html_reader import Page
-from tests.infra.mail_samples import ALWAYS, FULL, SAMPLES
+from tests.infra.mail_samples import ALWAYS, FULL, MINIMAL, SAMPLES
 from tests.infra.test_pages import TOO_MUCH
 
 PARTS = (("subject", "txt"), ("text", "txt"), ("mail", "html"))
@@ -146,3 +146,25 @@ def test_a_translation_is_used_once_all_three_parts_exist() -> None:
     parts = {"hello/subject.de.txt", "hello/text.de.txt"}
     assert whole_language("hello", "de-AT", parts) == ENGLISH
     assert whole_language("hello", "de-AT", parts | {"hello/mail.de.html"}) == "de"
+
+
+@pytest.mark.parametrize(
+    ("locale", "day", "page"),
+    [
+        ("de-AT", "1. März 2027", "Datenschutzerklärung"),
+        ("fr", "1er mars 2027", "politique de confidentialité"),
+        ("es-MX", "1 de marzo de 2027", "política de privacidad"),
+    ],
+)
+@pytest.mark.parametrize("words", [FULL["policy_changed"], MINIMAL["policy_changed"]])
+def test_the_notice_of_a_new_policy_speaks_one_language_throughout(
+    locale: str, day: str, page: str, words: dict[str, Any]
+) -> None:
+    mail = compose("policy_changed", locale, ALWAYS | words | {"effective_at": "2027-03-01T00:00:00Z"})
+    for part in (mail.subject, mail.text, mail.html):
+        assert day in " ".join(part.split())
+    for part in (mail.text, mail.html):
+        assert page in " ".join(part.split())
+        for english in ("Your", "Our ", "Questions", "Or copy", "We write", "new version"):
+            assert english not in part
+    assert f'lang="{locale[:2]}"' in mail.html
