@@ -52,9 +52,10 @@ def report(town: Town, version: str) -> dict[str, Any]:
 
 
 def wait_until_sent(town: Town, version: str, count: int) -> None:
+    """Wait until so many were handed over; what a kill cut off stays in doubt until the clock moves."""
     until = time.monotonic() + PATIENCE_SECONDS
-    while report(town, version)["sent"] < count:
-        assert time.monotonic() < until, report(town, version)
+    while sum((found := report(town, version))[name] for name in ("sent", "in_doubt")) < count:
+        assert time.monotonic() < until, found
         time.sleep(0.05)
 
 
