@@ -20,7 +20,7 @@ from shared.ports import Services
 from shared.promises import erasure, people, silencing
 from shared.promises.people import Found
 from shared.records import Decision, Suppression
-from shared.store import Change, Delete, Put, Update
+from shared.store import Change, Create, Delete, Put, Update
 
 MARKETING = suppressions.MARKETING
 Reason = Literal["objection", "withdrawn", "erasure"]
@@ -29,10 +29,13 @@ MAIL = "objection_stopped"
 MOST_SPELLINGS = 100
 
 
-def stop(services: Services, email: str, purposes: Sequence[str], reason: Reason, via: str) -> list[Change]:
+def stop(
+    services: Services, email: str, purposes: Sequence[str], reason: Reason, via: str, *, once: bool = False
+) -> list[Change]:
     """Return what stops these purposes for an address, its evidence, and the work that tells vendors; `[]` if all stand.
 
-    `purposes`: names, or `marketing` for all direct marketing. `via`: one word for the way it came.
+    `purposes`: names, or `marketing` for all direct marketing. `via`: one word for the way it came. `once`: of two who
+    say the same at the same moment one meets a Conflict, and finds it stopped when it decides again.
     """
     standing, code = stopped(services, email), _spelling(services, email)
     fresh = [one for one in purposes if not _stands(standing.get(one), code)]
@@ -41,7 +44,11 @@ def stop(services: Services, email: str, purposes: Sequence[str], reason: Reason
     said = Suppression(reason=reason, since=services.clock.now())
     stops = [_stop(services, email, name, said, standing.get(name)) for name in fresh]
     facts = {"purposes": fresh, "via": via, "suppressions": [one.id for one in stops]}
-    return [*stops, *silencing.ask(services, [email], reason, facts)]
+    first = [
+        Create(one.id, one.record) if once and name not in standing else one
+        for name, one in zip(fresh, stops, strict=True)
+    ]
+    return [*first, *silencing.ask(services, [email], reason, facts)]
 
 
 def _spelling(services: Services, email: str) -> str:
