@@ -67,9 +67,8 @@ def ask(call: Call[Asked]) -> Answer:
 def _form(call: Call[Any], values: dict[str, Any], refusal: Refused | None) -> flask.Response:
     status = refusal.status if refusal else 200
     action = f"{call.services.base_url}/requests"
-    rights = [one for one in RIGHTS if one[0] in requests.READY]
     shown = {"title": refusal.title, "rule": refusal.rule, "field": refusal.field} if refusal else None
-    return _page(call, "request_new", status, action=action, rights=rights, values=values, problem=shown)
+    return _page(call, "request_new", status, action=action, rights=RIGHTS, values=values, problem=shown)
 
 
 @edge.route("GET", "/<request_id>/confirm", "The page behind the mailed link; changes nothing")

@@ -11,11 +11,6 @@ import msgspec
 from shared.records import Batch
 
 
-def mark(batch: Batch, n: int, status: str) -> Batch:
-    """Set recipient `n`'s bit of one state: a bitmap of `Batch`. Nothing for a number beyond."""
-    return marked(batch, {status: 1 << n})
-
-
 def marked(batch: Batch, more: Mapping[str, int]) -> Batch:
     """Set the bits of many recipients at once: state to bits."""
     everybody = (1 << batch.n_recipients) - 1

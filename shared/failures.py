@@ -64,13 +64,6 @@ class TooMany(Refused):
     title = "Too many requests"
 
 
-class NotYet(Refused):
-    """Promised, and not built yet. Says so instead of pretending."""
-
-    status = 501
-    title = "Not available yet"
-
-
 class TryAgain(Exception):
     """A later attempt may succeed: timeouts, rate limits, 5xx, a busy database."""
 

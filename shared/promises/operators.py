@@ -14,7 +14,7 @@ import msgspec
 from shared import attention, identity, ledger
 from shared.annex import MAILER, OURS
 from shared.case import Case
-from shared.failures import BadInput, Missing, NotYet, Stale
+from shared.failures import BadInput, Missing, Stale
 from shared.outcomes import ENDED, UNSETTLED
 from shared.ports import Services
 from shared.promises import (
@@ -125,8 +125,6 @@ def shown(services: Services, request_id: str) -> dict[str, Any]:
 
 def enter(services: Services, said: Entered, by: str) -> dict[str, Any]:
     """Enter a request for somebody. With `proof` it is verified, by one operator or the first of two."""
-    if said.right not in requests.READY:
-        raise NotYet(f"{said.right} is not available yet", "right")
     if (said.email is None) == (said.user_id is None):
         raise BadInput("either email or user_id", "email")
     now = services.clock.now()

@@ -14,7 +14,7 @@ import msgspec
 
 from shared import attention, identity, references, throttle, work
 from shared.case import NO_HEAD, Case
-from shared.failures import BadInput, Missing, NeverRetry, NotYet, Stale, TooMany
+from shared.failures import BadInput, Missing, NeverRetry, Stale, TooMany
 from shared.ports import Services
 from shared.promises import erasure, fetching, mails, objections, people, rectifying, verification
 from shared.records import Key, Mailing, Request, Right
@@ -22,7 +22,6 @@ from shared.store import persist
 from shared.times import statutory_month
 from shared.vault import new_id, token_hash
 
-READY: frozenset[str] = frozenset({*verification.COURSES, "objection"})
 SIGN_IN_IS_RECENT = timedelta(hours=1)
 CLOCKS_DIFFER_BY = timedelta(minutes=5)
 LONGEST_DETAILS = 4000
@@ -54,7 +53,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 def open_request(services: Services, asked: Asked, *, server: bool) -> dict[str, Any]:
     """Take a request; return `{request_id, status, status_url?}`.
 
-    Raises BadInput by field, NotYet for a right that is not built yet, Stale, TooMany.
+    Raises BadInput by field, Stale, TooMany.
     """
     _check(asked)
     if asked.user_id is not None or asked.verified:
@@ -88,8 +87,6 @@ def _takes_place(case: Case, email: str, *, look: bool) -> bool:
 
 
 def _check(asked: Asked) -> None:
-    if asked.right not in READY:
-        raise NotYet(f"{asked.right} is not available by this call yet; write to the contact address instead", "right")
     if asked.details is not None and len(asked.details) > LONGEST_DETAILS:
         raise BadInput(f"at most {LONGEST_DETAILS} characters", "details")
     if asked.email is None and asked.user_id is None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from infra.settings import SAMPLES
 from shared.annex import NAMES
-from shared.promises import requests
+from shared.records import Right
 from shared.times import rfc3339
 from tests.functions.called import PAGE, Called, problem
 from tests.functions.edge_contract import ActsContract, PagesContract, ReadsContract
@@ -140,7 +140,7 @@ def test_the_form_offers_only_rights_that_can_be_asked_for(called: Called) -> No
         for element in Page(called.page("/requests/new").text).named("input", "option")
         if element.attributes.get("name") == "right" or element.tag == "option"
     ]
-    assert set(offered) == requests.READY
+    assert set(offered) == set(get_args(Right))
 
 
 def test_a_server_may_ask_for_an_address_without_vouching_and_gets_no_link(called: Called) -> None:

@@ -60,7 +60,7 @@ def hear(world: World, *events: tuple[int, str]) -> None:
     stored = batch(world)
     marked = stored.record
     for n, status in events:
-        marked = batches.mark(marked, n, status)
+        marked = batches.marked(marked, {status: 1 << n})
     world.services.store.commit([Update(stored, marked)])
 
 

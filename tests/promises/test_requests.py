@@ -1,22 +1,15 @@
 from __future__ import annotations
 
-from typing import get_args
-
 import pytest
 
 from shared.failures import BadInput, Missing, Stale, TooMany, TryAgain
 from shared.promises import requests
 from shared.promises.requests import Asked
-from shared.records import Right
 from tests.promises.world import NOON, World, timedelta
 
 
 def ask(world: World, **said: object) -> dict[str, object]:
     return requests.open_request(world.services, Asked(**({"right": "erasure"} | said)), server=False)  # type: ignore[arg-type]
-
-
-def test_every_right_of_the_contract_can_be_asked_for() -> None:
-    assert set(get_args(Right)) == requests.READY
 
 
 @pytest.mark.parametrize(
