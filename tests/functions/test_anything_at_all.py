@@ -180,8 +180,7 @@ def open_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Called]:
 
 def stands(answer: TestResponse) -> None:
     """Check that an answer is one of ours."""
-    # 501: a right that is not built yet says so
-    assert answer.status_code < 500 or answer.status_code == 501, answer.text
+    assert answer.status_code < 500, answer.text
     if answer.status_code >= 400 and answer.data:
         assert answer.mimetype in {"application/problem+json", "text/html"}
         assert "Traceback" not in answer.text
