@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 import msgspec
 
-STRANDS = 16
+STRANDS = (1, 2, 4, 8, 16)
+FULL_BATCHES = 5
+"""Batches that a strand is worth: the last one of each is only part of a call."""
+SAMPLE = 100
 FIRST_ID, LAST_ID = "0" * 40, "f" * 40
 
 
@@ -36,6 +39,14 @@ def prefix(version: str) -> str:
 def batch_id(version: str, place: Place) -> str:
     """Name a batch: always the same for the same place of the same version."""
     return f"{prefix(version)}-{place.strand:02}-{place.number:05}"
+
+
+def suited(first_ids: Sequence[str], batch: int) -> int:
+    """Return how many strands suit, by the first `SAMPLE` ids of all: drawn at random, their reach tells how many there are."""
+    if len(first_ids) < SAMPLE:
+        return 1
+    expected = len(first_ids) * 16 ** len(LAST_ID) / int(first_ids[-1], 16)
+    return max(n for n in STRANDS if n == 1 or n * FULL_BATCHES * batch <= expected)
 
 
 def before(strand: int, strands: int) -> str:

@@ -23,7 +23,7 @@ from shared.ports import Services
 from shared.promises import people
 from shared.records import ACCOUNTS, Batch, Campaign, Subject, Work
 from shared.store import Change, Create, Stored, Update, every, persist
-from shared.strands import FIRST_ID, STRANDS, Place, batch_id, before, ends, place_of
+from shared.strands import FIRST_ID, SAMPLE, Place, batch_id, before, ends, place_of, suited
 from shared.vault import b64url
 
 START = "campaign.start"
@@ -53,9 +53,7 @@ def start(services: Services, claim: work.Claim) -> work.Ran:
 
 
 def _divided(services: Services, campaign: Stored[Campaign]) -> list[Change]:
-    # at a pace that the company limits, nothing is gained by strands beside each other
-    is_one = services.company.notices_per_hour is not None or _are_few(services)
-    count = 1 if is_one else STRANDS
+    count = _strands(services)
     now = services.clock.now()
     entry, head = ledger.append(
         services.vault, campaign.record.head, campaign.id, now, "campaign.sending", {"strands": count}
@@ -65,9 +63,12 @@ def _divided(services: Services, campaign: Stored[Campaign]) -> list[Change]:
     return [Update(campaign, sending), entry, *asked]
 
 
-def _are_few(services: Services) -> bool:
-    most = services.company.notices_per_call
-    return len(services.store.query(ACCOUNTS, "account", limit=most + 1)) <= most
+def _strands(services: Services) -> int:
+    if services.company.notices_per_hour is not None:
+        # at a pace that the company limits, nothing is gained by strands beside each other
+        return 1
+    first = services.store.query(ACCOUNTS, "account", limit=SAMPLE)
+    return suited([one.id for one in first], services.company.notices_per_call)
 
 
 def _go_on(services: Services, campaign: Stored[Campaign], claim: work.Claim) -> work.Ran:
@@ -129,7 +130,7 @@ def _send_new(services: Services, campaign: Stored[Campaign], place: Place, clai
         n_recipients=len(chosen),
         state="sending",
         at=services.clock.now(),
-        refs=b"".join(bytes.fromhex(one.ref) for one in chosen),
+        refs=bytes.fromhex("".join([one.ref for one in chosen])),
         attempts=1,
         last=len(page) < most,
         expires_at=campaign.record.expires_at,
@@ -187,15 +188,15 @@ def refs_of(batch: Batch) -> list[str]:
 
 def _chosen(services: Services, page: Sequence[Stored[Subject]], campaign: Campaign) -> list[Chosen]:
     """Return who of these subjects is written to: account holders of before with a confirmed mailbox that is there."""
-    found: dict[str, tuple[str, str]] = {}
+    found: dict[str, Chosen] = {}
     for one in page:
         if one.record.created_at > campaign.announced_at or one.record.unreachable_at is not None:
             continue
         known = services.vault.unsealed(f"subjects/{one.id}", one.record.sealed, Identifiers)
         email = known.addresses[-1] if known.addresses else None
         if email and email not in found and not (known.shared and _told_as_another(services, one.id, email)):
-            found[email] = (one.id, known.locale or "en")
-    return [Chosen(n, ref, email, locale) for n, (email, (ref, locale)) in enumerate(found.items())]
+            found[email] = Chosen(len(found), one.id, email, known.locale or "en")
+    return list(found.values())
 
 
 def _told_as_another(services: Services, ref: str, email: str) -> bool:

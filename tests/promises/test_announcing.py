@@ -91,22 +91,36 @@ def test_the_mail_names_the_title_the_day_and_each_ones_own_link(world: World) -
 
 
 def test_the_strands_of_many_meet_without_gap_or_overlap(world: World) -> None:
-    slowly(world, notices_per_call=7)
-    accounts(world, 120)
+    slowly(world, notices_per_call=3)
+    accounts(world, 400)
     published(world)
     world.run_due()
-    assert told(world) == Counter(f"p{n}@mail.test" for n in range(120))
-    assert max(map(len, world.postman.calls)) <= 7
+    assert told(world) == Counter(f"p{n}@mail.test" for n in range(400))
+    assert max(map(len, world.postman.calls)) <= 3
     assert shown(world)["state"] == "done"
     found = world.services.store.query(ALL_BATCHES, limit=500)
-    assert sum(one.record.last for one in found if one.id.startswith(strands.prefix("v2"))) == strands.STRANDS
+    assert sum(one.record.last for one in found if one.id.startswith(strands.prefix("v2"))) == 16
 
 
-@pytest.mark.parametrize("count", [1, 16])
+@pytest.mark.parametrize("people", [0, 99])
+def test_a_sample_that_is_not_full_is_all_and_one_strand(people: int) -> None:
+    assert strands.suited([f"{n:040x}" for n in range(people)], batch=1) == 1
+
+
+@pytest.mark.parametrize(
+    ("people", "expected"),
+    [(4_999, 1), (9_000, 1), (11_000, 2), (19_000, 2), (21_000, 4), (79_000, 8), (81_000, 16), (10**9, 16)],
+)
+def test_each_strand_is_worth_five_full_batches(people: int, expected: int) -> None:
+    evenly = [f"{n * (16**40 // people):040x}" for n in range(1, strands.SAMPLE + 1)]
+    assert strands.suited(evenly, batch=1000) == expected
+
+
+@pytest.mark.parametrize("count", strands.STRANDS)
 def test_strands_cover_every_id(count: int) -> None:
     ends = [strands.ends(n, count) for n in range(count)]
     begins = [strands.before(n, count) for n in range(count)]
-    assert begins == ["", *(f"{n:x}" for n in range(1, count))]
+    assert begins == ["", *(f"{n * 16 // count:x}" for n in range(1, count))]
     assert ends[-1] == "f" * 40
     assert all(end < begin for end, begin in zip(ends, begins[1:], strict=False))
 
