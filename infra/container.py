@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -289,10 +290,16 @@ def _id(change: Create | Put | Update) -> str:
 _building = threading.Lock()
 
 
+def settle() -> None:
+    """Let later looks for garbage skip what is loaded by now: it stays, and walking it costs a large batch a sixth."""
+    gc.freeze()
+
+
 def container_of(app: flask.Flask) -> Container:
     """Return the app's own container, built from the environment when nobody gave it one."""
     found = app.extensions.get("pledge")
     if found is None:
         with _building:
             found = app.extensions.setdefault("pledge", Container(Settings()))
+            settle()
     return cast(Container, found)

@@ -24,7 +24,7 @@ LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 DOTLESS_DOMAINS = frozenset({"gmail.com", "googlemail.com"})
 
 
-class Identifiers(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Identifiers(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """What `Subject.sealed` opens to. `addresses`: every address the subject has or had, newest last.
 
     `shared`: when the newest was linked, another account had it too.

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from shared import batches, references
 from shared.failures import NeverRetry, Unacceptable
 from shared.ports import Recipient, Services
 from shared.promises import policy
-from shared.promises.unsubscribing import preferences_link
+from shared.promises.unsubscribing import preferences_links
 from shared.records import Batch, Campaign
 from shared.store import Stored
 
@@ -20,8 +21,7 @@ MOST_REFUSED_AT_FIRST = 5
 """So many refused before anybody's was taken: it is the mail that is refused, and nobody's address."""
 
 
-@dataclass(frozen=True)
-class Chosen:
+class Chosen(msgspec.Struct, frozen=True, gc=False):
     """Somebody a batch is for: the number in it, and where the mail goes."""
 
     n: int
@@ -53,9 +53,10 @@ class Call:
 
     def _post(self, language: str, some: Sequence[Chosen]) -> None:
         services = self._services
+        links = preferences_links(services, [one.email for one in some])
         recipients = [
-            Recipient(one.email, references.of_recipient(self._batch.id, one.n), preferences_link(services, one.email))
-            for one in some
+            Recipient(one.email, references.of_recipient(self._batch.id, one.n), link)
+            for one, link in zip(some, links, strict=True)
         ]
         try:
             services.postman.post_all(MAIL, language, self._words, recipients)

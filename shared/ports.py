@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -146,7 +146,7 @@ class Forwarded(msgspec.Struct, frozen=True, kw_only=True):
     attachments: list[Attachment]
 
 
-class Recipient(NamedTuple):
+class Recipient(msgspec.Struct, frozen=True, gc=False):
     """One of many who get the same mail: the address, the reference its events carry, and the own preference page."""
 
     to: str

@@ -7,7 +7,6 @@ reads, decides, and commits what it decided on the condition that nothing it rea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -16,8 +15,11 @@ import msgspec
 from shared.failures import NeverRetry, TryAgain
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Something stored. Each type names its collection; ids live beside the record, not in it."""
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Something stored. Each type names its collection; ids live beside the record, not in it.
+
+    A tree, never part of a ring: with `gc=False` the collector need not look at the thousands of a batch.
+    """
 
     collection: ClassVar[str]
 
@@ -26,8 +28,7 @@ R = TypeVar("R", bound=Record)
 R_co = TypeVar("R_co", bound=Record, covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Stored(Generic[R_co]):
+class Stored(msgspec.Struct, Generic[R_co], frozen=True, gc=False):
     """A record as read: its id and an opaque token that changes with every write."""
 
     id: str
@@ -35,32 +36,28 @@ class Stored(Generic[R_co]):
     record: R_co
 
 
-@dataclass(frozen=True, slots=True)
-class Create:
+class Create(msgspec.Struct, frozen=True):
     """Write a record that must not exist yet."""
 
     id: str
     record: Record
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(msgspec.Struct, frozen=True):
     """Write a record whatever was there. Only for records whose content follows from their id."""
 
     id: str
     record: Record
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(msgspec.Struct, frozen=True):
     """Write a record on the condition that it is still as it was read."""
 
     was: Stored[Any]
     record: Record
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(msgspec.Struct, frozen=True):
     """Remove a record; with `version`, on the condition that it is still as it was read."""
 
     kind: type[Record]
@@ -75,8 +72,7 @@ class Conflict(Exception):
     """A precondition did not hold; nothing of the commit was written. Read again and decide again."""
 
 
-@dataclass(frozen=True)
-class Query(Generic[R]):
+class Query(msgspec.Struct, Generic[R], frozen=True):
     """A query the code makes, declared once: equality fields, then the field it is ranged and ordered by.
 
     `by` may be `"id"`. Fields are top-level. Indexes are made from these declarations.

@@ -12,6 +12,7 @@ import binascii
 import functools
 import hmac
 import secrets
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ from shared.failures import NeverRetry
 NONCE_BYTES = 12
 URL_SAFE = bytes.maketrans(b"+/", b"-_")
 KEY_ID_BYTES = 4
+HEAD_BYTES = KEY_ID_BYTES + NONCE_BYTES
 T = TypeVar("T")
 
 
@@ -92,17 +94,24 @@ class Vault:
         self._index = keyset.index
         self._macs = keyset.mac
         self._mac_id = next(reversed(keyset.mac))
-        self._seals = {key_id: AESGCM(key) for key_id, key in keyset.seal.items()}
-        self._seal_id = next(reversed(keyset.seal))
+        self._seals = {bytes.fromhex(key_id): AESGCM(key) for key_id, key in keyset.seal.items()}
+        self._seal_id = next(reversed(self._seals))
         self._signers = {key_id: Ed25519PrivateKey.from_private_bytes(key) for key_id, key in keyset.sign.items()}
         self._sign_id = next(reversed(keyset.sign))
         self._jws_head = b64url(canonical({"alg": "EdDSA", "kid": self._sign_id}))
 
     def seal(self, place: str, value: Any) -> bytes:
         """Seal a JSON-able value to the place where it stands (`collection/id`)."""
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        body = self._seals[self._seal_id].encrypt(nonce, msgspec.json.encode(value), place.encode())
-        return bytes.fromhex(self._seal_id) + nonce + body
+        return next(self.seal_all(place, [value]))
+
+    def seal_all(self, place: str, values: Sequence[Any]) -> Iterator[bytes]:
+        """Seal values to one place, each by itself, in their order."""
+        key_id, encrypt, where = self._seal_id, self._seals[self._seal_id].encrypt, place.encode()
+        # all at once: asking the system for randomness costs more than sealing
+        nonces = secrets.token_bytes(NONCE_BYTES * len(values))
+        for n, value in enumerate(values):
+            nonce = nonces[n * NONCE_BYTES : (n + 1) * NONCE_BYTES]
+            yield key_id + nonce + encrypt(nonce, msgspec.json.encode(value), where)
 
     def unseal(self, place: str, sealed: bytes) -> Any:
         """Open what was sealed to this place. Raises NeverRetry when it was moved, altered or its key is gone."""
@@ -113,9 +122,9 @@ class Vault:
         return msgspec.json.decode(self._plain(place, sealed), type=kind)
 
     def _plain(self, place: str, sealed: bytes) -> bytes:
-        key_id, rest = sealed[:KEY_ID_BYTES].hex(), sealed[KEY_ID_BYTES:]
         try:
-            return self._seals[key_id].decrypt(rest[:NONCE_BYTES], rest[NONCE_BYTES:], place.encode())
+            cipher = self._seals[sealed[:KEY_ID_BYTES]]
+            return cipher.decrypt(sealed[KEY_ID_BYTES:HEAD_BYTES], sealed[HEAD_BYTES:], place.encode())
         except (KeyError, InvalidTag) as error:
             raise NeverRetry("sealed_value_does_not_open") from error
 

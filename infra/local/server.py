@@ -18,7 +18,7 @@ from urllib.request import urlopen
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from infra.container import Container
+from infra.container import Container, settle
 from infra.local.functions import FrontDoor, apps, function_map, public
 from infra.local.inside import Inside
 from infra.local.queue import LocalPlatform, LocalQueue
@@ -128,6 +128,7 @@ def _server(settings: Settings, sandbox: Sandbox) -> Any:
     server = make_server(
         settings.text("HOST") or "127.0.0.1", settings.port, door, threaded=True, request_handler=QuietHandler
     )
+    settle()
     platform.start()
     if settings.on_google:
         _serve_inside(settings, inside)

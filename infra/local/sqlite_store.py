@@ -99,7 +99,8 @@ class SqliteStore:
         sql = f'SELECT id, version, body FROM "{query.kind.collection}"{where} ORDER BY {order} LIMIT ?'  # noqa: S608
         with _database_errors():
             rows = self._reader().execute(sql, (*values, limit)).fetchall()
-        return [_stored(query.kind, row) for row in rows]
+        decode = _decoder(query.kind).decode
+        return [Stored(id, str(version), decode(body)) for id, version, body in rows]
 
     def commit(self, changes: Sequence[Change]) -> list[str]:
         # encoded before the lock is taken: writers wait for nothing but SQLite

@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from infra.mails.compose import compose, language_of
+from infra.mails.compose import Mail, compose, language_of
 from shared.company import Company
 from shared.ports import Forwarded, Recipient
 
@@ -27,6 +27,7 @@ class SendgridPostman:
         self._company = company
         self._base_url = base_url
         self._preferences_link = preferences_link
+        self._composed: tuple[object, Mail] | None = None
 
     def post(self, template: str, to: str, locale: str, words: Mapping[str, Any], reference: str) -> str:
         """Compose and send; return SendGrid's message id. Raises TryAgain, NeverRetry."""
@@ -40,9 +41,16 @@ class SendgridPostman:
 
     def post_all(self, template: str, language: str, words: Mapping[str, Any], recipients: Sequence[Recipient]) -> str:
         """Compose once and send to all; SendGrid puts each one's own link in."""
-        mail = compose(template, language, self._given(words, PREFERENCES_TAG))
+        mail = self._to_many(template, language, words)
         sender = self._company.senders.service
         return self._transport.send_all(recipients, PREFERENCES_TAG, sender, mail.subject, mail.text, mail.html)
+
+    def _to_many(self, template: str, language: str, words: Mapping[str, Any]) -> Mail:
+        # the last one is kept: a campaign posts the same mail to the next thousand
+        key, kept = (template, language, words), self._composed
+        if kept is None or kept[0] != key:
+            kept = self._composed = key, compose(template, language, self._given(words, PREFERENCES_TAG))
+        return kept[1]
 
     def _given(self, words: Mapping[str, Any], preferences_url: str) -> dict[str, Any]:
         return {
