@@ -168,14 +168,14 @@ class Submission(Record, frozen=True, kw_only=True, omit_defaults=True):
 class Suppression(Record, frozen=True, kw_only=True, omit_defaults=True):
     """That an address is not to be written to for a purpose, or for `marketing`, all of it. Own key; see TRUTH §4.
 
-    `except_for`: what of all marketing the address said yes to again. `spellings`: keyed codes of the ways to write the
-    address that vendors were told of.
+    `requests`: those it lasts as long as; none where it stands by itself. `except_for`: what of all marketing the address
+    said yes to again. `spellings`: keyed codes of the ways to write the address that vendors were told of.
     """
 
     collection: ClassVar[str] = "suppressions"
     reason: Literal["objection", "withdrawn", "erasure", "restriction"]
     since: datetime
-    request: str | None = None
+    requests: list[str] = []
     except_for: list[str] = []
     spellings: list[str] = []
 

@@ -20,7 +20,7 @@ from shared.ports import Services
 from shared.promises import erasure, people, silencing
 from shared.promises.people import Found
 from shared.records import Decision, Suppression
-from shared.store import Change, Create, Delete, Put, Update
+from shared.store import Change, Create, Delete, Put, Stored, Update
 
 MARKETING = suppressions.MARKETING
 Reason = Literal["objection", "withdrawn", "erasure"]
@@ -65,7 +65,7 @@ def _stop(services: Services, email: str, name: str, said: Suppression, standing
     kept = standing if standing and not standing.except_for else said
     others = standing.spellings if standing else []
     spellings = list(dict.fromkeys([*others, _spelling(services, email)]))[-MOST_SPELLINGS:]
-    stop = msgspec.structs.replace(kept, spellings=spellings)
+    stop = msgspec.structs.replace(kept, spellings=spellings, requests=[])
     return Put(identity.suppression(services.vault, email, name), stop)
 
 
@@ -124,10 +124,22 @@ def is_marketing(company: Company, scope: str) -> bool:
     return scope == MARKETING or (purpose is not None and purpose.is_marketing)
 
 
-def _decided(services: Services, emails: Sequence[str], scope: str) -> set[str]:
-    """Return for which addresses an earlier no was decided and stands on: denying this request must not lift it."""
-    standing = {one: stopped(services, one).get(scope) for one in emails}
-    return {one for one, stop in standing.items() if stop is not None and stop.request is None}
+def _until_decided(case: Case, emails: Sequence[str], scope: str) -> dict[str, Change]:
+    """Return, by id, what stops it until a person has decided: beside other requests, and never in place of a no that stands."""
+    changes: dict[str, Change] = {}
+    for email in emails:
+        key, standing = identity.suppression(case.services.vault, email, scope), _chosen(case.services, email, scope)
+        if standing is None:
+            changes[key] = Create(key, Suppression(reason="objection", since=case.now, requests=[case.id]))
+        elif standing.record.requests:
+            together = [*standing.record.requests, case.id]
+            changes[key] = Update(standing, msgspec.structs.replace(standing.record, requests=together))
+    return changes
+
+
+def _chosen(services: Services, email: str, scope: str) -> Stored[Suppression] | None:
+    standing = suppressions.stored(services, email).get(scope)
+    return standing if standing is not None and standing.record.reason in suppressions.CHOSEN else None
 
 
 def take(case: Case, emails: Sequence[str], scope: str | None, *, mailed: bool = True) -> None:
@@ -141,18 +153,17 @@ def take(case: Case, emails: Sequence[str], scope: str | None, *, mailed: bool =
     case.set(status="in_progress", scope=scope)
     if mailed and "a1" in case.envelope.addresses:
         case.mail(MAIL, "a1")
-    said = Suppression(reason="objection", since=case.now, request=None if marketing else case.id)
-    # a no to marketing needs no look at what was said before, and so shows nothing of it
-    decided = set() if marketing else _decided(services, emails, scope)
-    stops = [_stop(services, one, scope, said, None) for one in emails if one not in decided]
     keys = [identity.suppression(services.vault, one, scope) for one in emails]
     case.note(OBJECTION, purposes=[scope], via=case.record.channel, suppressions=keys)
-    case.also(*stops)
     if marketing:
+        # needs no look at what was said before, and so shows nothing of it
+        said = Suppression(reason="objection", since=case.now)
+        case.also(*(_stop(services, one, scope, said, None) for one in emails))
         case.also(*silencing.ask(services, emails, "objection", {"request": case.id}, request=case.id))
     else:
-        case.set(suppressed=[one.id for one in stops])
-        case.also(*attention.raised(OBJECTION, case.id, case.now, scope))
+        stops = _until_decided(case, emails, scope)
+        case.set(suppressed=list(stops))
+        case.also(*stops.values(), *attention.raised(OBJECTION, case.id, case.now, scope))
 
 
 def take_from(case: Case, account: Found | None, scope: str | None) -> None:
@@ -178,7 +189,7 @@ def uphold(case: Case, by: str, reason: str) -> None:
     """Have a person decide that it stands. Raises Stale when nothing is to be decided."""
     _undecided(case)
     kept = [one for key in case.record.suppressed if (one := case.services.store.get(Suppression, key))]
-    lasting = [msgspec.structs.replace(one.record, request=None) for one in kept]
+    lasting = [msgspec.structs.replace(one.record, requests=[]) for one in kept]
     case.also(*(Update(one, record) for one, record in zip(kept, lasting, strict=True)))
     case.set(status="completed", suppressed=[])
     case.note("upheld", private=reason, by=by)

@@ -150,16 +150,23 @@ def released(services: Services, refs: Iterable[str], request_ids: set[str]) -> 
 
 
 def silenced(services: Services, addresses: list[str], request_id: str) -> dict[str, Change]:
-    """Return, by id, the changes that stop all but service mail to these addresses while a request runs."""
-    now = services.clock.now()
-    stop = Suppression(reason="erasure", since=now, request=request_id)
-    return {key: Put(key, stop) for one in addresses if (key := identity.suppression(services.vault, one, "erasure"))}
+    """Return, by id, what stops all but service mail to these addresses while an erasure runs: a mark for each request."""
+    stop = Suppression(reason="erasure", since=services.clock.now(), requests=[request_id])
+    name = f"erasure-{request_id}"
+    return {key: Put(key, stop) for one in addresses if (key := identity.suppression(services.vault, one, name))}
 
 
 def unsilenced(services: Services, ids: list[str], request_id: str) -> list[Change]:
-    """Return the changes that end a request's own suppressions; another request's stay."""
+    """Return the changes that end what a request stops. What another one stops too, or stands by itself, stays."""
     held = [stored for key in ids if (stored := services.store.get(Suppression, key))]
-    return [Delete(Suppression, one.id, one.version) for one in held if one.record.request == request_id]
+    return [_without(one, request_id) for one in held if request_id in one.record.requests]
+
+
+def _without(stored: Stored[Suppression], request_id: str) -> Change:
+    others = [one for one in stored.record.requests if one != request_id]
+    if not others:
+        return Delete(Suppression, stored.id, stored.version)
+    return Update(stored, msgspec.structs.replace(stored.record, requests=others))
 
 
 def objected(services: Services, addresses: list[str]) -> bool:

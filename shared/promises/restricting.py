@@ -45,7 +45,7 @@ def start(case: Case, found: list[Found]) -> None:
 
 def _silenced(case: Case, addresses: list[str]) -> dict[str, Put]:
     """Return, by id, what stops all but service mail to these addresses: a mark for each request, so that none lifts another's."""
-    stop = Suppression(reason="restriction", since=case.now, request=case.id)
+    stop = Suppression(reason="restriction", since=case.now, requests=[case.id])
     name = f"restriction-{case.id}"
     return {key: Put(key, stop) for one in addresses if (key := identity.suppression(case.services.vault, one, name))}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -379,6 +380,48 @@ def test_denying_a_later_objection_lifts_no_earlier_no(world: World, before: str
     later = file(world, scope="account")["request_id"]
     act(world, later, operators.deny(Act(reason="nobody we know"), "operator"))
     assert reasons(world, "account", user_id=USER) == ["objection"]
+
+
+def uphold(world: World, request_id: str) -> None:
+    act(world, request_id, operators.verify(Verification(reason="right"), "operator"))
+
+
+def deny(world: World, request_id: str) -> None:
+    act(world, request_id, operators.deny(Act(reason="a contract needs it"), "operator"))
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_of_two_undecided_objections_the_denial_of_one_leaves_it_stopped_for_the_other(
+    world: World, first: int
+) -> None:
+    world.account(USER, EMAIL)
+    both = [file(world, scope="account")["request_id"] for _ in range(2)]
+    deny(world, both[first])
+    assert reasons(world, "account", user_id=USER) == ["objection"]
+    deny(world, both[1 - first])
+    assert reasons(world, "account", user_id=USER) == []
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize(("one", "other"), [(deny, uphold), (uphold, deny), (uphold, uphold)])
+def test_what_a_person_upheld_stands_whatever_is_decided_of_another_objection(
+    world: World, first: int, one: Callable[[World, str], None], other: Callable[[World, str], None]
+) -> None:
+    world.account(USER, EMAIL)
+    both = [file(world, scope="account")["request_id"] for _ in range(2)]
+    one(world, both[first])
+    other(world, both[1 - first])
+    assert reasons(world, "account", user_id=USER) == ["objection"]
+
+
+def test_two_spellings_of_one_address_are_stopped_once_until_it_is_decided(world: World) -> None:
+    world.account(USER, EMAIL)
+    local, _, domain = EMAIL.partition("@")
+    both = [file(world, f"{local}{tag}@{domain}", scope="account")["request_id"] for tag in ("", "+x")]
+    deny(world, both[0])
+    assert reasons(world, "account", user_id=USER) == ["objection"]
+    deny(world, both[1])
+    assert reasons(world, "account", user_id=USER) == []
 
 
 def test_denying_what_somebody_signed_in_objected_to_lifts_it_from_the_account_too(world: World) -> None:
