@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -239,3 +239,14 @@ def effective(services: Services, current: Published, now: datetime) -> tuple[Pu
         if older.policy.effective_at <= now:
             return older, current
     return current, None
+
+
+def outdated(newest: Published, in_effect: Callable[[], Published], version: str, purpose: str) -> bool:
+    """Tell whether a purpose was materially changed since a version, by one that is in effect.
+
+    `in_effect`: asked for only where the newest may not be in effect yet, since finding it costs reads.
+    """
+    if not newest.changed_since(version, purpose):
+        return False
+    now = in_effect()
+    return (version in now.policy.history or now is newest) and now.changed_since(version, purpose)

@@ -115,11 +115,7 @@ class Question:
 
     def _outdated(self, decision: Decision) -> bool:
         """Tell whether the purpose was changed since, by a version that is in effect."""
-        if not self._newest.changed_since(decision.policy, self._name):
-            return False
-        before = self._in_effect
-        known = decision.policy in before.policy.history or before is self._newest
-        return known and before.changed_since(decision.policy, self._name)
+        return policy.outdated(self._newest, lambda: self._in_effect, decision.policy, self._name)
 
     def reasons(self, of: Known) -> set[Reason]:
         """Return what speaks against it for one identifier; nothing where one of its subjects allows it."""

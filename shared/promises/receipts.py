@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 from shared import identity, ledger
 from shared.failures import BadInput, Missing
 from shared.ports import Services
+from shared.promises import policy
 from shared.promises.policy import Published
 from shared.records import (
     Alias,
@@ -27,7 +29,9 @@ def current(
 ) -> dict[str, Any]:
     """Return `{decisions, needs_prompt, reasons}` for a device.
 
-    Reasons: never_asked, expired, policy_changed, and gpc (Sec-GPC: 1 denies what nobody explicitly granted here).
+    Looks at what it was last asked for, and at whatever else it agreed to that was changed since. A yes counts as one until
+    it runs out, or the version that changed its purpose takes effect: the guard denies from then on too. Reasons:
+    never_asked, expired, policy_changed, and gpc (Sec-GPC: 1 denies what nobody explicitly granted here).
     """
     alias = services.store.get(Alias, identity.alias(services.vault, "device", identity.device_id(device)))
     stored = services.store.get(Subject, alias.record.links[0].ref) if alias else None
@@ -36,20 +40,32 @@ def current(
         if name not in asked:
             raise BadInput(f"{name} is not a consent purpose of this policy", "purposes")
     # what the policy has dropped since can be asked of nobody
-    asked_last = [name for name in stored.record.asked if name in asked] if stored else []
-    looked_at = names or asked_last or list(asked)
+    looked_at = names or (_to_ask(published, stored.record, asked) if stored else []) or list(asked)
     decisions = stored.record.decisions if stored else {}
     now = services.clock.now()
+    in_effect = cache(lambda: policy.effective(services, published, now)[0])
+
+    def granted(name: str) -> bool:
+        one = decisions.get(name)
+        return one is not None and _stands(one, now) and not policy.outdated(published, in_effect, one.policy, name)
+
     reasons = sorted({_reason(published, name, decisions.get(name), now, gpc=gpc) for name in looked_at} - {""})
     return {
-        "decisions": {name: _granted(decisions.get(name), now) for name in looked_at},
+        "decisions": {name: granted(name) for name in looked_at},
         "needs_prompt": bool(set(reasons) - {"gpc", "pending"}),
         "reasons": reasons,
     }
 
 
-def _granted(decision: Decision | None, now: datetime) -> bool:
-    return decision is not None and decision.granted and (decision.until is None or now < decision.until)
+def _to_ask(published: Published, subject: Subject, purposes: Collection[str]) -> list[str]:
+    changed = [
+        name for name, one in subject.decisions.items() if one.granted and published.changed_since(one.policy, name)
+    ]
+    return [name for name in dict.fromkeys([*subject.asked, *changed]) if name in purposes]
+
+
+def _stands(decision: Decision, now: datetime) -> bool:
+    return decision.granted and (decision.until is None or now < decision.until)
 
 
 def _reason(published: Published, name: str, decision: Decision | None, now: datetime, *, gpc: bool) -> str:

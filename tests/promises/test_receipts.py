@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,6 +13,7 @@ from shared.failures import BadInput, Stale
 from shared.promises import consents, receipts
 from shared.promises.consents import Decided, Who, consent_mode
 from shared.promises.policy import Draft, publish
+from shared.promises.processing import Whom, decide
 from shared.vault import unb64url
 from tests.promises.world import World
 
@@ -59,6 +62,55 @@ def test_a_material_change_asks_again_for_the_purposes_it_changes(
     world.services.policies.forget()
     assert current(world, "analytics")["needs_prompt"] is asked_again
     assert current(world, "analytics")["reasons"] == (["policy_changed"] if asked_again else [])
+
+
+def test_a_change_asks_again_for_a_yes_that_stands_whatever_the_device_was_last_asked_for(world: World) -> None:
+    world.decide({"analytics": True, "ads": True}, device_id=DEVICE)
+    world.decide({"analytics": False}, device_id=DEVICE)
+    change(world, ["ads"])
+    assert current(world) == {
+        "decisions": {"analytics": False, "ads": False},
+        "needs_prompt": True,
+        "reasons": ["policy_changed"],
+    }
+    world.decide({"ads": True}, device_id=DEVICE)
+    assert current(world) == {"decisions": {"ads": True}, "needs_prompt": False, "reasons": []}
+
+
+def test_of_two_changed_purposes_the_one_that_was_not_answered_is_asked_for_again(world: World) -> None:
+    world.decide({"analytics": True, "ads": True}, device_id=DEVICE)
+    change(world, None)
+    world.decide({"analytics": True}, device_id=DEVICE)
+    shown = current(world)
+    assert (shown["needs_prompt"], shown["reasons"]) == (True, ["policy_changed"])
+    assert shown["decisions"] == {"analytics": True, "ads": False}
+
+
+def test_a_no_to_what_was_changed_stands_and_asks_nobody_who_was_last_asked_for_something_else(world: World) -> None:
+    world.decide({"ads": False}, device_id=DEVICE)
+    world.decide({"analytics": True}, device_id=DEVICE)
+    change(world, ["ads"])
+    assert current(world) == {"decisions": {"analytics": True}, "needs_prompt": False, "reasons": []}
+
+
+def test_a_yes_to_what_was_changed_counts_until_the_change_takes_effect(world: World) -> None:
+    world.decide({"analytics": True}, device_id=DEVICE)
+    change(world, ["analytics"], effective_at=world.clock.at + timedelta(days=10))
+    for days, granted in ((0, True), (9, True), (1, False)):
+        world.advance(f"P{days}D")
+        found = current(world)
+        assert (found["decisions"], found["needs_prompt"]) == ({"analytics": granted}, True)
+        assert decide_for(world, "analytics") is granted, "the guard says the same"
+
+
+def change(world: World, purposes: list[str] | None, **more: Any) -> None:
+    publish(world.services, Draft(text="# Changed", version="changed", material=True, changes=purposes, **more), "ola")
+    world.services.policies.forget()
+
+
+def decide_for(world: World, purpose: str) -> bool:
+    whom = Whom(device_id=DEVICE)
+    return decide(world.services, world.services.policies.current(), whom, purpose).allowed
 
 
 def test_a_purpose_that_is_asked_of_nobody_any_more_does_not_ask_again(world: World) -> None:
