@@ -8,7 +8,7 @@ from infra.http.answers import Answer
 from infra.http.edge import Call, Edge
 from shared import identity
 from shared.failures import Missing
-from shared.promises import notice, policy, register
+from shared.promises import in_effect, notice, policy, register
 from shared.promises.policy import Published
 from shared.times import rfc3339
 
@@ -28,8 +28,8 @@ def show_notice(call: Call[None]) -> Answer:
 @edge.route("GET", "/", "The policy in effect, and the coming one")
 def show_current(call: Call[None]) -> Answer:
     services = call.services
-    effective, upcoming = policy.effective(services, services.policies.current(), services.clock.now())
-    return _policy(call, effective, upcoming)
+    effective, upcoming = in_effect.effective(services, services.policies.current(), services.clock.now())
+    return _policy(call, effective, upcoming, is_current=True)
 
 
 @edge.route("GET", "/subprocessors", "The annex: who works for the company, for what, with which data")
@@ -75,10 +75,10 @@ def show_difference(call: Call[None]) -> Answer:
 def show_version(call: Call[None]) -> Answer:
     if "..." in call.path["version"]:
         raise Missing("there is no such version", "version")
-    return _policy(call, policy.read(call.services, call.path["version"]), None)
+    return _policy(call, policy.read(call.services, call.path["version"]), None, is_current=False)
 
 
-def _policy(call: Call[None], shown: Published, upcoming: Published | None) -> Answer:
+def _policy(call: Call[None], shown: Published, upcoming: Published | None, *, is_current: bool) -> Answer:
     described = _described(shown)
     if upcoming is not None:
         described["upcoming"] = _described(upcoming)
@@ -93,17 +93,30 @@ def _policy(call: Call[None], shown: Published, upcoming: Published | None) -> A
     words: dict[str, Any] = {
         name: described[name] for name in ("title", "version", "hash", "effective_at", "published_at")
     }
-    older = [policy.read(call.services, version) for version in shown.policy.history]
-    versions = [{"version": one.version, "effective_at": rfc3339(one.policy.effective_at)} for one in older]
+    versions = _versions(call, shown)
     return html(
         "policy",
         cache=PUBLIC,
         company=call.services.company,
         body_html=Markup(rendered(as_markdown(shown.policy.text))),  # noqa: S704 - raw HTML is off in the renderer
-        upcoming=described.get("upcoming"),
+        coming=[one for one in versions if one["state"] == "coming"] if is_current else [],
+        shown=next(one for one in versions if one["version"] == shown.version),
         versions=versions,
         **words,
     )
+
+
+def _versions(call: Call[None], shown: Published) -> list[dict[str, Any]]:
+    """Return every version there is, with how it stands: `state`, and `by`, what took its place or will."""
+    services = call.services
+    # what another instance published this second is not in what this one has read
+    history = max(services.policies.current().policy.history, shown.policy.history, key=len)
+    found = [policy.read(services, version) for version in history]
+    stand = in_effect.standings(found, services.clock.now())
+    return [
+        _described(one) | {"state": each.state, "by": _described(each.by) if each.by else None}
+        for one, each in zip(found, stand, strict=True)
+    ]
 
 
 def _described(shown: Published) -> dict[str, Any]:

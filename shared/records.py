@@ -217,10 +217,18 @@ class VendorRestriction(Record, frozen=True, kw_only=True, omit_defaults=True):
 # --- the policy (§8) -------------------------------------------------------------------------------------------------
 
 
+class Coming(Value, frozen=True, kw_only=True):
+    """That a purpose's last change takes effect later than the version that holds it: when, and the place of the one before."""
+
+    at: datetime
+    before: int
+
+
 class Policy(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A published version: canonical text, its SHA-256, and the purposes and annex as they stood. Never edited.
 
     `history`: all versions up to this one. `changed_at`: for a purpose, the place in it of the last material change.
+    `coming`: changes that earlier versions announced for a day after this one's.
     """
 
     collection: ClassVar[str] = "policies"
@@ -237,6 +245,7 @@ class Policy(Record, frozen=True, kw_only=True, omit_defaults=True):
     catalogue_hash: str
     history: list[str]
     changed_at: dict[str, int]
+    coming: dict[str, Coming] = {}
 
 
 class Findings(Record, frozen=True, kw_only=True, omit_defaults=True):
@@ -278,7 +287,9 @@ class Batch(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A campaign's mails that were handed over in one call, and how each got on: bit n is the n-th of them, from 0.
 
     One bitmap for each state, so that an event that comes again, or late, counts once; see `shared.promises.deliveries`.
-    `sending`: the vendor may have it; `waiting`: it has not; `sent`: it answered. `refs`: the subjects, 20 bytes each.
+    `sending`: the vendor may have it; `waiting`: it has not; `sent`: it answered. `began_at`: when it was tried first,
+    where it was tried again `at` another time. `refs`: the subjects, 20 bytes each; `left`: those in its range who were
+    left to another account of their mailbox.
     `refused`: bits of those it did not take; `gone`: of those who were not there any more, or could not be reached, when
     it was tried again; `last`: nobody comes after it in its strand.
     """
@@ -288,7 +299,9 @@ class Batch(Record, frozen=True, kw_only=True, omit_defaults=True):
     n_recipients: int
     state: Literal["sending", "waiting", "sent"] = "sent"
     at: datetime | None = None
+    began_at: datetime | None = None
     refs: bytes = b""
+    left: bytes = b""
     attempts: int = 0
     last: bool = False
     refused: bytes = b""
@@ -639,6 +652,7 @@ WATCHED_REQUESTS = Query(Request, equals=("open",), by="watch_by")
 ALL_REQUESTS = Query(Request)
 REQUESTS_OF_ADDRESS = Query(Request, equals=("lookup",))
 REQUESTS_BY_STATUS = Query(Request, equals=("status",))
+VERIFIED_REQUESTS = Query(Request, by="verified_at")
 EVIDENCE_OF_SUBJECT = Query(LedgerEntry, equals=("subject",))
 ALL_EVIDENCE = Query(LedgerEntry)
 EVIDENCE_BY_TIME = Query(LedgerEntry, by="at")
@@ -660,7 +674,7 @@ RETAINED_BY_PLACE = Query(Retained)
 """Ids begin with the keyed hash of the place, so that any request's records of it are found."""
 PIECES_OF_WORK = Query(Piece)
 """Ids begin with the work item's that wrote them, so that the next attempt finds what a crash left."""
-ALL_TOMBSTONES = Query(Tombstone)
+TOMBSTONES_BY_TIME = Query(Tombstone, by="erased_at")
 ALL_IMPORTS = Query(Import)
 REFUSED_ROWS = Query(RefusedRows)
 """Ids begin with their import's."""
@@ -688,6 +702,7 @@ QUERIES: tuple[Query[Any], ...] = (
     ALL_REQUESTS,
     REQUESTS_BY_STATUS,
     REQUESTS_OF_ADDRESS,
+    VERIFIED_REQUESTS,
     EVIDENCE_OF_SUBJECT,
     ALL_EVIDENCE,
     EVIDENCE_BY_TIME,
@@ -705,7 +720,7 @@ QUERIES: tuple[Query[Any], ...] = (
     RETAINED_OF_STEP,
     RETAINED_BY_PLACE,
     PIECES_OF_WORK,
-    ALL_TOMBSTONES,
+    TOMBSTONES_BY_TIME,
     ALL_IMPORTS,
     REFUSED_ROWS,
     *EXPIRED,

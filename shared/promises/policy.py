@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -21,7 +21,7 @@ from shared.catalogue import catalogue
 from shared.company import Company, Purpose
 from shared.failures import BadInput, Missing, Stale
 from shared.ports import Services
-from shared.records import Findings, InForce, Policy
+from shared.records import Coming, Findings, InForce, Policy
 from shared.store import Change, Conflict, Create, Stored, Update
 from shared.times import rfc3339, whole_second
 from shared.vault import canonical
@@ -70,10 +70,16 @@ class Published:
         # an instance keeps its version for as long as that is in force
         return msgspec.convert(self.policy.catalogue["purposes"], list[Purpose])
 
-    def changed_since(self, version: str, purpose: str) -> bool:
-        """Tell whether a purpose was materially changed after that version was published."""
-        history = self.policy.history
-        return version not in history or history.index(version) < self.policy.changed_at.get(purpose, 0)
+    def changed_since(self, version: str, purpose: str, by: datetime | None = None) -> bool:
+        """Tell whether a purpose was materially changed after that version was published.
+
+        `by`: count no change that an earlier version announced for a day after this moment.
+        """
+        history, place = self.policy.history, self.policy.changed_at.get(purpose, 0)
+        coming = self.policy.coming.get(purpose)
+        if coming is not None and by is not None and by < coming.at:
+            place = coming.before
+        return version not in history or history.index(version) < place
 
 
 def canonical_text(raw: str) -> str:
@@ -129,7 +135,7 @@ def prepare(services: Services, draft: Draft, by: str, now: datetime) -> Prepare
     if not VERSION.fullmatch(version) or version in RESERVED:
         raise BadInput("1 to 64 of A-Z a-z 0-9 . _ -, without '..'", "version")
     earlier = read(services, pointer.record.version) if pointer else None
-    policy = _record(services, draft, by, now, [*history, version], earlier.policy if earlier else None)
+    policy = _record(services, draft, by, now, [*history, version], earlier)
     if version in history:
         raise Stale("this version exists, and a version never changes", "version")
     return Prepared(version, policy, _findings(services, policy, now), pointer, earlier)
@@ -144,11 +150,16 @@ def _findings(services: Services, policy: Policy, now: datetime) -> list[Finding
 
 
 def _record(
-    services: Services, draft: Draft, by: str, now: datetime, history: list[str], earlier: Policy | None
+    services: Services, draft: Draft, by: str, now: datetime, history: list[str], earlier: Published | None
 ) -> Policy:
     text = canonical_text(draft.text)
     _check(services.company, draft, text)
     described = catalogue(services.company, services.annex)
+    effective_at = whole_second(draft.effective_at or now)
+    if earlier is not None:
+        # nothing was in effect before anybody could know it; only the first version may be older than we are
+        effective_at = max(effective_at, now)
+    changed = _changed(services.company, draft, earlier, len(history) - 1)
     return Policy(
         hash=text_hash(text),
         text=text,
@@ -157,12 +168,13 @@ def _record(
         material=draft.material,
         changes=draft.changes,
         published_at=now,
-        effective_at=whole_second(draft.effective_at or now),
+        effective_at=effective_at,
         published_by=by,
         catalogue=described,
         catalogue_hash=sha256(canonical(described)).hexdigest(),
         history=history,
-        changed_at=_changed(services.company, draft, earlier, len(history) - 1),
+        changed_at=changed,
+        coming=_coming(services, earlier, changed, effective_at) if earlier else {},
     )
 
 
@@ -187,11 +199,24 @@ def _is_one_line(title: str) -> bool:
     return len(title) <= LONGEST_TITLE and not any(unicodedata.category(one) in BREAKING for one in title)
 
 
-def _changed(company: Company, draft: Draft, earlier: Policy | None, place: int) -> dict[str, int]:
+def _changed(company: Company, draft: Draft, earlier: Published | None, place: int) -> dict[str, int]:
     if earlier is None:
         return {}
     names = draft.changes if draft.changes is not None else [purpose.name for purpose in company.purposes]
-    return earlier.changed_at | (dict.fromkeys(names, place) if draft.material else {})
+    return earlier.policy.changed_at | (dict.fromkeys(names, place) if draft.material else {})
+
+
+def _coming(
+    services: Services, earlier: Published, changed: Mapping[str, int], effective_at: datetime
+) -> dict[str, Coming]:
+    """Return which changes of earlier versions keep the day they were announced for, since this one takes effect sooner."""
+    coming = {name: one for name, one in earlier.policy.coming.items() if one.at > effective_at}
+    place = len(earlier.policy.history) - 1
+    if earlier.policy.effective_at > effective_at and place > 0:
+        before = read(services, earlier.policy.history[place - 1]).policy.changed_at
+        names = [name for name, at in earlier.policy.changed_at.items() if at == place]
+        coming |= {name: Coming(at=earlier.policy.effective_at, before=before.get(name, 0)) for name in names}
+    return {name: one for name, one in coming.items() if changed.get(name, 0) <= place}
 
 
 def _dated(now: datetime, history: Sequence[str]) -> str:
@@ -227,26 +252,3 @@ def read(services: Services, version: str) -> Published:
     if stored is None:
         raise Missing("there is no such version", "version")
     return Published(version, stored.record)
-
-
-def effective(services: Services, current: Published, now: datetime) -> tuple[Published, Published | None]:
-    """Return the version in effect at `now` and, where the newest takes effect later, that one as upcoming."""
-    if current.policy.effective_at <= now:
-        return current, None
-    pointer = services.store.get(InForce, IN_FORCE)
-    for version in reversed(pointer.record.history if pointer else []):
-        older = read(services, version)
-        if older.policy.effective_at <= now:
-            return older, current
-    return current, None
-
-
-def outdated(newest: Published, in_effect: Callable[[], Published], version: str, purpose: str) -> bool:
-    """Tell whether a purpose was materially changed since a version, by one that is in effect.
-
-    `in_effect`: asked for only where the newest may not be in effect yet, since finding it costs reads.
-    """
-    if not newest.changed_since(version, purpose):
-        return False
-    now = in_effect()
-    return (version in now.policy.history or now is newest) and now.changed_since(version, purpose)

@@ -20,7 +20,7 @@ from shared.company import Purpose
 from shared.failures import BadInput
 from shared.known import Known
 from shared.ports import Services
-from shared.promises import policy
+from shared.promises import in_effect
 from shared.promises.policy import Published
 from shared.records import PENDINGS_OF_ADDRESS, Decision, Request, Subject
 from shared.store import Stored
@@ -111,11 +111,11 @@ class Question:
 
     @cached_property
     def _in_effect(self) -> Published:
-        return policy.effective(self.services, self._newest, self.now)[0]
+        return in_effect.effective(self.services, self._newest, self.now)[0]
 
     def _outdated(self, decision: Decision) -> bool:
         """Tell whether the purpose was changed since, by a version that is in effect."""
-        return policy.outdated(self._newest, lambda: self._in_effect, decision.policy, self._name)
+        return in_effect.outdated(self._newest, lambda: self._in_effect, decision.policy, self._name, self.now)
 
     def reasons(self, of: Known) -> set[Reason]:
         """Return what speaks against it for one identifier; nothing where one of its subjects allows it."""

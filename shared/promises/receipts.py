@@ -12,7 +12,7 @@ import msgspec
 from shared import identity, ledger
 from shared.failures import BadInput, Missing
 from shared.ports import Services
-from shared.promises import policy
+from shared.promises import in_effect
 from shared.promises.policy import Published
 from shared.records import (
     Alias,
@@ -43,11 +43,13 @@ def current(
     looked_at = names or (_to_ask(published, stored.record, asked) if stored else []) or list(asked)
     decisions = stored.record.decisions if stored else {}
     now = services.clock.now()
-    in_effect = cache(lambda: policy.effective(services, published, now)[0])
+    current_version = cache(lambda: in_effect.effective(services, published, now)[0])
 
     def granted(name: str) -> bool:
         one = decisions.get(name)
-        return one is not None and _stands(one, now) and not policy.outdated(published, in_effect, one.policy, name)
+        if one is None or not _stands(one, now):
+            return False
+        return not in_effect.outdated(published, current_version, one.policy, name, now)
 
     reasons = sorted({_reason(published, name, decisions.get(name), now, gpc=gpc) for name in looked_at} - {""})
     return {

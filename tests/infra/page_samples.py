@@ -212,6 +212,14 @@ ENTRIES: list[dict[str, Any]] = [
 ]
 ENTRIES[-1]["not_used"] = "we place no advertisements there"
 
+COMING: dict[str, Any] = {
+    "version": "2027-01-01",
+    "effective_at": "2027-01-01T00:00:00Z",
+    "summary": "Orders are kept for six years instead of seven.",
+    "state": "coming",
+    "by": None,
+}
+
 FULL: dict[str, dict[str, Any]] = {
     "problem": {
         "title": "That request cannot be accepted",
@@ -316,14 +324,13 @@ FULL: dict[str, dict[str, Any]] = {
         "effective_at": "2026-11-01T00:00:00Z",
         "published_at": "2026-10-15T08:00:00Z",
         "body_html": BODY,
-        "upcoming": {
-            "version": "2027-01-01",
-            "effective_at": "2027-01-01T00:00:00Z",
-            "summary": "Orders are kept for six years instead of seven.",
-        },
+        "coming": [COMING],
+        "shown": {"version": "2026-11-01", "effective_at": "2026-11-01T00:00:00Z", "state": "in_effect", "by": COMING},
         "versions": [
-            {"version": "2026-11-01", "effective_at": "2026-11-01T00:00:00Z"},
-            {"version": "2025-05-01", "effective_at": "2025-05-01T00:00:00Z"},
+            {"version": "2026-11-01", "effective_at": "2026-11-01T00:00:00Z", "state": "in_effect", "by": COMING},
+            {"version": "2026-10", "effective_at": "2026-12-01T00:00:00Z", "state": "overtaken", "by": COMING},
+            {"version": "2025-05-01", "effective_at": "2025-05-01T00:00:00Z", "state": "replaced", "by": COMING},
+            COMING,
         ],
     },
     "policy_diff": {
@@ -404,7 +411,12 @@ MINIMAL: dict[str, dict[str, Any]] = {
     "consent_confirm": {"masked": "", "purposes": [], "action": "/consents/confirm", "used": True},
     "consent_confirmed": {"purposes": []},
     "receipt": {"receipt": {}, "decisions": [], "jws": JWS},
-    "policy": {**FULL["policy"], "upcoming": None, "versions": []},
+    "policy": {
+        **FULL["policy"],
+        "coming": [],
+        "shown": {"version": "2026-11-01", "state": "overtaken", "by": COMING},
+        "versions": [],
+    },
     "policy_diff": {"a": "1", "b": "2", "changes": [], "declared": []},
     "publish": {"values": {}, "purposes": [], "problem": None, "rehearsed": None, "campaign_id": None},
     "unsubscribe": {**FULL["unsubscribe"], "titles": [], "stopped": True},
