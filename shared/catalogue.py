@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 import msgspec
 
 from shared.annex import Subprocessor
 from shared.company import Company
+from shared.vault import canonical
 
 LISTS = {"purposes": "purposes", "recipients": "annex"}
 
@@ -24,6 +26,11 @@ def catalogue(company: Company, annex: Sequence[Subprocessor]) -> dict[str, Any]
         "not_used": sorted(company.not_used),
     }
     return msgspec.json.decode(msgspec.json.encode(described), type=dict[str, Any])
+
+
+def fingerprint(described: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a catalogue, hexadecimal."""
+    return sha256(canonical(described)).hexdigest()
 
 
 class Changed(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,12 +6,16 @@ from datetime import datetime, timedelta
 
 from shared import attention
 from shared.case import Case
+from shared.catalogue import catalogue, fingerprint
 from shared.outcomes import UNSETTLED
 from shared.ports import Services
-from shared.records import WATCHED_REQUESTS
+from shared.promises.policy import IN_FORCE, read
+from shared.records import WATCHED_REQUESTS, Attention, InForce
 from shared.store import Conflict, every
 from shared.times import rfc3339
 
+UNPUBLISHED = "policy_unpublished"
+"""Purposes, recipients or the company are configured otherwise than the version published last says."""
 WARNINGS: tuple[tuple[str, timedelta], ...] = (
     ("4_days_left", timedelta(days=4)),
     ("2_days_left", timedelta(days=2)),
@@ -26,12 +30,30 @@ def due_warnings(left: timedelta, given: list[str]) -> list[str]:
 
 
 def watch(services: Services) -> dict[str, int]:
-    """Warn of every open request that nears its date, once for each warning; raise an incident on a breach."""
+    """Warn of every open request that nears its date, once for each warning; raise an incident on a breach.
+
+    And have a person see that what is configured is not what was published.
+    """
+    _watch_policy(services)
     now = services.clock.now()
     near = every(services.store, WATCHED_REQUESTS, True, at_most=now + WARNINGS[0][1])
     due = [one.id for one in near if due_warnings(one.record.watch_by - now, one.record.warned)]
     warned = sum(_warn(services, request_id, now) for request_id in due)
     return {"warned": warned}
+
+
+def _watch_policy(services: Services) -> None:
+    """Ask for a version that says what is true: who gets data, and for what, is announced to everybody (§8, §9)."""
+    pointer = services.store.get(InForce, IN_FORCE)
+    if pointer is None:
+        return
+    shown = services.store.get(Attention, attention.attention_id(UNPUBLISHED, IN_FORCE)) is not None
+    published = read(services, pointer.record.version).policy.catalogue_hash
+    is_behind = published != fingerprint(catalogue(services.company, services.annex))
+    if is_behind and not shown:
+        services.commit(attention.raised(UNPUBLISHED, IN_FORCE, services.clock.now(), pointer.record.version))
+    elif shown and not is_behind:
+        services.commit([attention.settled(UNPUBLISHED, IN_FORCE)])
 
 
 def _warn(services: Services, request_id: str, now: datetime) -> int:

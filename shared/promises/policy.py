@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from shared import ledger, work
-from shared.catalogue import catalogue
+from shared.catalogue import catalogue, fingerprint
 from shared.company import Company, Purpose
 from shared.failures import BadInput, Missing, Stale
 from shared.ports import Services
 from shared.records import Coming, Findings, InForce, Policy
 from shared.store import Change, Conflict, Create, Stored, Update
 from shared.times import rfc3339, whole_second
-from shared.vault import canonical
 
 if TYPE_CHECKING:
     from shared.promises.findings import Finding
@@ -171,7 +170,7 @@ def _record(
         effective_at=effective_at,
         published_by=by,
         catalogue=described,
-        catalogue_hash=sha256(canonical(described)).hexdigest(),
+        catalogue_hash=fingerprint(described),
         history=history,
         changed_at=changed,
         coming=_coming(services, earlier, changed, effective_at) if earlier else {},

@@ -3,12 +3,14 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from shared.failures import TryAgain
 from shared.promises import deadlines, operators
 from shared.promises.deadlines import due_warnings
 from shared.promises.operators import Entered
+from shared.promises.policy import Draft, publish
 from shared.records import Incident
 from tests.promises.world import World, fails
 
@@ -79,3 +81,33 @@ def test_an_operators_word_that_waits_past_the_month_for_the_second_is_a_breach(
     world.advance("P32D")
     deadlines.watch(world.services)
     assert world.services.store.get(Incident, f"{request_id}:deadline_breached") is not None
+
+
+# --- what is configured and what was published ------------------------------------------------------------------------
+
+
+def without_ads(world: World) -> None:
+    left = [one for one in world.services.company.purposes if one.name != "ads"]
+    world.services.__dict__["company"] = msgspec.structs.replace(world.services.company, purposes=left)
+
+
+def test_what_was_configured_and_not_published_is_seen_until_it_is(world: World) -> None:
+    deadlines.watch(world.services)
+    assert kinds(world) == set()
+    without_ads(world)
+    for _ in range(2):
+        world.advance("PT1H")
+        deadlines.watch(world.services)
+        assert kinds(world) == {"policy_unpublished"}
+    publish(world.services, Draft(text="# Without advertisements", version="v2"), "ola")
+    deadlines.watch(world.services)
+    assert kinds(world) == set()
+
+
+def test_it_is_said_once_and_not_every_hour(world: World) -> None:
+    without_ads(world)
+    deadlines.watch(world.services)
+    (first,) = operators.attention_list(world.services)["items"]
+    world.advance("PT5H")
+    deadlines.watch(world.services)
+    assert operators.attention_list(world.services)["items"] == [first]
