@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from shared.failures import Misconfigured
 
 EMULATORS = (
@@ -121,6 +119,9 @@ class Settings:
 
     def yaml(self, name: str) -> Any:
         """Return a YAML setting, parsed; the embedded runtime starts from our sample."""
+        # imported here: 11 ms that calls which need no file of the company's do not pay
+        import yaml
+
         if self.runtime != "local":
             self.needed(name)
         path = Path(self.text(name) or self.data_dir / f"{name.lower().replace('_', '-')}.yaml")

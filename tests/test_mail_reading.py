@@ -11,7 +11,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.mail_reading.folding import sentences, words
 from shared.mail_reading.own_words import own_words, printable, text_of
+from shared.mail_reading.phrases import OFTEN, Phrases
 from shared.mail_reading.reading import Reading, read
 from shared.mail_reading.rules import LANGUAGES
 
@@ -35,6 +37,23 @@ def test_the_table_of_cases_is_long_and_says_nothing_twice() -> None:
     assert len(mails) == len(set(mails)) >= 120
     spoken = {named(read(subject, text)) for subject, text in mails}
     assert spoken >= {"erasure", "access", "portability", "rectification", "restriction", "objection", "stop_marketing"}
+
+
+def test_a_phrase_is_found_the_first_time_as_it_is_later_when_its_pattern_is_there() -> None:
+    said = [words(one) for case in CASES for one in sentences(case["text"])]
+    for language in LANGUAGES:
+        for phrases in [*(one for _, one in language.asking), language.touching, language.harmless, language.denying]:
+            warm = Phrases(phrases, language.after)
+            for _ in range(OFTEN):
+                warm.search(" ")
+            for one in said:
+                fresh = Phrases(phrases, language.after)
+                assert fresh.without(one) == warm.without(one), (language.code, one)
+
+
+def test_no_phrase_at_all_is_found_nowhere() -> None:
+    none = Phrases(())
+    assert not any(none.search(" delete my account ") for _ in range(OFTEN + 1))
 
 
 @pytest.mark.parametrize(

@@ -6,19 +6,18 @@ asks nor conditions it, and where the mail asks for one right alone. Everything 
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from shared.mail_reading.folding import fold, sentences, words
+from shared.mail_reading.folding import sentences, words
 from shared.mail_reading.language import Asks
 from shared.mail_reading.own_words import own_subject, own_words
+from shared.mail_reading.phrases import Phrases
 from shared.mail_reading.rules import LANGUAGES
 from shared.records import Right
 
 Doubt = Literal["unclear", "several", "somebody_else", "complaint", "withdrawal"]
-LONGEST_GAP = 5
 FEW_WORDS = 12
 LONGEST_NAME = 3
 STOP: Asks = "stop_marketing"
@@ -56,7 +55,7 @@ def read(subject: str, text: str) -> Reading:
     said = [words(one) for one in written]
     before = [" ", *(_last_words(one) for one in said)]
     found = [_sentence(*one) for one in zip(written, said, before, strict=False)]
-    return _decided([*found, _alone(said)], for_others=any(_others().search(one) for one in said))
+    return _decided([*found, _alone(said)], for_others=any(_any(OTHERS, one) for one in said))
 
 
 def _decided(found: Sequence[_Found], *, for_others: bool) -> Reading:
@@ -83,21 +82,21 @@ def _asking(asked: frozenset[Asks], language: str) -> Reading:
 
 
 def _sentence(written: str, said: str, before: str) -> _Found:
-    said = f" {' '.join(_harmless().sub(' ', said).split())} "
+    said = f" {' '.join(HARMLESS.without(said).split())} "
     languages, asked, rest, led = [], set[Asks](), said, True
-    for language, asks, pattern in _rules():
-        if found := pattern.search(said):
+    for language, asks, phrases in RULES:
+        if found := phrases.search(said):
             languages.append(language)
             led = led and (asks != "erasure" or _is_led(said[: found.start()]))
             asked.add(asks)
             # what the phrase itself says is no denial: "do not send me", "keine Werbung"
-            rest = pattern.sub(" ", rest)
-    others = bool(_others_own().search(said))
+            rest = phrases.without(rest)
+    others = _any(OTHERS_OWN, said)
     if asked:
         told = bool(DONE & set(re.findall(r"\w+", written.lower())))
-        doubtful = told or not led or bool(_doubts().search(before + _without_reasons(rest)))
+        doubtful = told or not led or _any(DOUBTS, before + _without_reasons(rest))
         return _Found(_unimplied(asked), doubtful, somebody_else=others, language=languages[0])
-    touching = next((name for name, pattern in _touching() if pattern.search(said)), None)
+    touching = next((name for name, phrases in TOUCHING if phrases.search(said)), None)
     return _Found(touched=touching is not None, somebody_else=others, language=touching or "en")
 
 
@@ -130,8 +129,8 @@ def _alone(said: Sequence[str]) -> _Found:
     if sum(len(one.split()) for one in said) > FEW_WORDS:
         return _Found()
     for language in LANGUAGES:
-        polite = _any(language.polite)
-        left = [" ".join(polite.sub(" ", polite.sub(" ", one)).replace(",", " ").split()) for one in said]
+        polite = POLITE[language.code]
+        left = [" ".join(polite.without(polite.without(one)).replace(",", " ").split()) for one in said]
         alone = {words(one).strip() for one in language.alone}
         names = [one for one in left if one not in alone]
         if len(names) < len(left) and all(len(one.split()) <= LONGEST_NAME for one in names):
@@ -139,70 +138,21 @@ def _alone(said: Sequence[str]) -> _Found:
     return _Found()
 
 
-# --- the table, compiled ---------------------------------------------------------------------------------------------
+def _any(several: Sequence[Phrases], said: str) -> bool:
+    return any(phrases.search(said) for phrases in several)
+
+
+# --- the table -------------------------------------------------------------------------------------------------------
 
 LEADING = frozenset(words(" ".join(language.leading for language in LANGUAGES)).split())
 JOINING = frozenset(words(" ".join(language.joining for language in LANGUAGES)).split()) | {","}
 REASONS = frozenset(words(" ".join(language.reasons for language in LANGUAGES)).split())
-DENIALS = frozenset(words(" ".join(language.denying[0] for language in LANGUAGES).replace("/", " ")).split())
 DONE = frozenset(word for language in LANGUAGES for word in language.done)
-
-
-@functools.cache
-def _rules() -> list[tuple[str, Asks, re.Pattern[str]]]:
-    return [(one.code, asks, _any(phrases, one.after)) for one in LANGUAGES for asks, phrases in one.asking]
-
-
-@functools.cache
-def _touching() -> list[tuple[str, re.Pattern[str]]]:
-    return [(one.code, _any(one.touching)) for one in LANGUAGES]
-
-
-@functools.cache
-def _doubts() -> re.Pattern[str]:
-    # of every language: people mix them
-    return _any(tuple(phrase for one in LANGUAGES for phrase in (*one.denying, *one.wondering)))
-
-
-@functools.cache
-def _harmless() -> re.Pattern[str]:
-    return _any(tuple(phrase for one in LANGUAGES for phrase in one.harmless))
-
-
-@functools.cache
-def _others() -> re.Pattern[str]:
-    return _any(tuple(phrase for one in LANGUAGES for phrase in one.others))
-
-
-@functools.cache
-def _others_own() -> re.Pattern[str]:
-    return _any(tuple(phrase for one in LANGUAGES for phrase in one.others_own))
-
-
-@functools.cache
-def _any(phrases: tuple[str, ...], after: tuple[str, ...] = ()) -> re.Pattern[str]:
-    ends = "|".join(["$", ", ", *(f"{fold(one).replace('-', ' ')} " for one in after)])
-    return re.compile("|".join(f"(?<= ){_pattern(phrase, ends)}" for phrase in phrases))
-
-
-def _pattern(phrase: str, ends: str) -> str:
-    """Make a pattern of a phrase; the notation stands in `language.py`. Gaps are short, so that no text takes long."""
-    return "".join(_piece(piece, ends) for piece in phrase.split())
-
-
-def _piece(piece: str, ends: str) -> str:
-    if piece == "..":
-        # a gap is no place to deny: `mein Konto nicht löschen`
-        return rf"(?:(?!(?:{'|'.join(DENIALS)}) )[^ ,]+ ){{0,{LONGEST_GAP}}}"
-    if piece == "|":
-        return f"(?={ends})"
-    if piece == "||":
-        return "(?=$|, )"
-    optional = piece.startswith("[")
-    ways = "|".join(_word(one) for one in piece.strip("[]").split("/"))
-    return f"(?:(?:{ways}) ){'?' if optional else ''}"
-
-
-def _word(word: str) -> str:
-    folded = fold(word).replace("-", " ")
-    return f"{re.escape(folded[:-1])}[^ ]*" if folded.endswith("*") else re.escape(folded)
+RULES = [(one.code, asks, Phrases(phrases, one.after)) for one in LANGUAGES for asks, phrases in one.asking]
+TOUCHING = [(one.code, Phrases(one.touching)) for one in LANGUAGES]
+# these of every language: people mix them
+DOUBTS = [Phrases((*one.denying, *one.wondering)) for one in LANGUAGES]
+HARMLESS = Phrases(tuple(phrase for one in LANGUAGES for phrase in one.harmless))
+OTHERS = [Phrases(one.others) for one in LANGUAGES]
+OTHERS_OWN = [Phrases(one.others_own) for one in LANGUAGES]
+POLITE = {one.code: Phrases(one.polite) for one in LANGUAGES}
