@@ -86,6 +86,7 @@ PROMISES: tuple[Promise, ...] = (
         "§7", "Evidence is closed under a signature, daily", ("checkpoints", "evidence"), ("checkpoints", "operator")
     ),
     Promise("§8", "A version, once published, never changes", ("policy",), ("policy",)),
+    Promise("§8", "What was announced for a day begins on that day", ("in_effect",), ("policy", "processing")),
     Promise(
         "§8",
         "What a version contradicts or leaves out is seen before it is published",
