@@ -43,6 +43,9 @@ class StripeCustomers:
         name = cells.get("name")
         return Said(row.where, name if name and len(name) <= 200 else None, known, cells.get("country"))
 
+    def read_on(self) -> None:
+        """Do nothing: it brings nobody in."""
+
     def decide(self, services: Services, said: Said) -> Taken:
         """Complete the one account that names this customer. Raises BadInput where none does, Stale where several do."""
         alias = services.store.get(Alias, identity.alias(services.vault, "stripe", said.id))

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import file_digest
+from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
@@ -29,9 +30,9 @@ class Table:
     def rows(self) -> Iterator[Row]:
         """Yield row after row, each with the line it begins on."""
         with _opened(self.path) as file:
-            for line, cells in _lines(file):
-                if line > 1:
-                    yield _row(self.header, line, cells)
+            # the header is the first record, on whatever line it stands
+            for line, cells in islice(_lines(file), 1, None):
+                yield _row(self.header, line, cells)
 
 
 def table(path: Path, needed: Sequence[str], known: Sequence[str]) -> Table:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -17,8 +18,9 @@ from shared import identity, ledger, suppressions
 from shared.company import Purpose
 from shared.failures import BadInput, Stale
 from shared.identity import Identifiers
-from shared.imports.rows import Row, Stop, Taken, checked, moment, needed, truth
-from shared.imports.stops import stopping
+from shared.imports.erased import Erased
+from shared.imports.rows import Row, Taken, checked, moment, needed, truth
+from shared.imports.stops import reached, stopping
 from shared.ports import Services
 from shared.promises import people, policy
 from shared.records import Alias, Decision, InForce, Link, Policy, Subject
@@ -45,6 +47,24 @@ class Said:
     evidence: dict[str, str] = field(default_factory=dict)
     confirmed_at: datetime | None = None
 
+    @property
+    def field(self) -> str:
+        """Return the column that says whose it is."""
+        return "user_id" if self.user_id else "email"
+
+
+@dataclass(frozen=True)
+class Whose:
+    """Whose decision it is. `before`: the account or the mailbox as it is, None for a mailbox that decided nothing yet.
+
+    `accounts`: for a mailbox those who have its address, or had it lately: the guard takes its yes for theirs.
+    """
+
+    addresses: Sequence[str]
+    before: Stored[Subject] | None
+    alias: Stored[Alias] | None = None
+    accounts: Sequence[Stored[Subject]] = ()
+
 
 class Consents:
     """Rows of a file of consents. `by`: who imports, and `import_id`: which import it is."""
@@ -55,12 +75,13 @@ class Consents:
         self._services = services
         self._now = services.clock.now()
         self._import_id, self._by = import_id, by
+        self._erased = Erased(services)
         pointer = services.store.get(InForce, policy.IN_FORCE)
         self._versions = pointer.record.history if pointer else []
 
     def read(self, row: Row) -> Said:
         """Check a row: whose it is, what it is about, when, and the evidence of a yes."""
-        checked(row)
+        row = checked(row)
         cells = row.cells
         if ("user_id" in cells) == ("email" in cells):
             raise BadInput("either a user id or an address is needed", "user_id")
@@ -98,48 +119,49 @@ class Consents:
             raise BadInput("64 hexadecimal digits, small letters", "text_sha256")
         return {name: row.cells[name] for name in (*EVIDENCE, "text_sha256") if name in row.cells}
 
+    def read_on(self) -> None:
+        """Learn of whoever was erased meanwhile."""
+        self._erased.read_on()
+
     def decide(self, services: Services, said: Said) -> Taken:
         """Record the decision with its receipt, a no also for every address it is about."""
-        who = _account(services, said.user_id) if said.user_id else None
-        addresses = who.known.addresses if who else [said.email or ""]
-        before = who.stored if who else _mailbox(services, said.email or "")
-        standing = before.record.decisions.get(said.purpose.name) if before else None
+        whose = _account(services, said.user_id) if said.user_id else _mailbox(services, said.email or "")
+        standing = whose.before.record.decisions.get(said.purpose.name) if whose.before else None
         if standing and standing.at == said.at and standing.granted == said.granted:
             return Taken("unchanged")
         if standing and (standing.at > said.at or (standing.at == said.at and said.granted)):
             raise Stale("a decision made here is later", "at")
-        if said.granted:
-            return self._given(services, said, addresses, before)
-        return self._refused(services, said, addresses, before)
+        return self._given(services, said, whose) if said.granted else self._refused(services, said, whose)
 
-    def _given(self, services: Services, said: Said, addresses: Sequence[str], before: Stored[Subject] | None) -> Taken:
-        if any(_is_stopped(services, email, said.purpose) for email in addresses):
-            raise Stale("the address is suppressed, and only a new yes here lifts that", "email")
-        if before is not None and before.record.restricted_by:
-            raise Stale("restricted while a request runs", "user_id" if said.user_id else "email")
+    def _given(self, services: Services, said: Said, whose: Whose) -> Taken:
+        self._refuse_erased(said)
+        _refuse_denied(services, said, whose)
         if plus(said.at, said.purpose.ask_again_after) <= self._now:
             raise Stale(f"asked again after {said.purpose.ask_again_after}, which is over", "at")
         receipt = new_id()
-        decided = {said.purpose.name: self._decision(said, receipt)}
-        ref, changes = _decided(services, said, before, decided)
+        ref, changes = _decided(services, said, whose, {said.purpose.name: self._decision(said, receipt)})
         return Taken("said_yes", [*changes, self._receipt(services, said, receipt, ref)])
 
-    def _refused(
-        self, services: Services, said: Said, addresses: Sequence[str], before: Stored[Subject] | None
-    ) -> Taken:
-        changes: list[Change] = []
-        stops: list[Stop] = []
-        receipt = new_id()
-        mailed = said.purpose.is_marketing or said.user_id is None
-        for email in addresses if mailed else []:
-            more, told, _ = stopping(services, email, [said.purpose.name], said.at)
-            changes += more
-            stops += told
+    def _refuse_erased(self, said: Said) -> None:
+        """Refuse a yes from before an erasure, and one of an address that nobody proved to own since. Raises Stale."""
+        gone = self._erased.gone("user", said.user_id) if said.user_id else self._erased.gone("email", said.email or "")
+        if gone is None:
+            return
+        confirmed = said.confirmed_at is not None and said.confirmed_at > gone.at
+        is_back = said.user_id is not None or confirmed or self._erased.is_back(said.email or "", gone)
+        if said.at <= gone.at or not is_back:
+            raise Stale(gone.rule, said.field)
+
+    def _refused(self, services: Services, said: Said, whose: Whose) -> Taken:
+        receipt, before, mailed = new_id(), whose.before, said.purpose.is_marketing or said.user_id is None
+        emails = whose.addresses if said.user_id else reached(services, said.email or "", said.at)
+        stopped = stopping(services, emails if mailed else [], [said.purpose.name], said.at)
+        changes = [*stopped.changes]
         if before is not None:
-            decided = before.record.decisions | {said.purpose.name: self._decision(said, receipt)}
-            changes.append(Update(before, msgspec.structs.replace(before.record, decisions=decided)))
+            decided = {said.purpose.name: self._decision(said, receipt)}
+            changes += [_with(one, decided) for one in [before, *_outdone(services, said, whose)]]
             changes.append(self._receipt(services, said, receipt, before.id))
-        return Taken("said_no" if changes else "unchanged", changes, stops)
+        return Taken("said_no" if changes else "unchanged", changes, stopped.stops)
 
     def _decision(self, said: Said, receipt: str) -> Decision:
         version = said.evidence.get("policy_version", "")
@@ -170,16 +192,42 @@ class Consents:
         return ledger.append(services.vault, None, receipt, self._now, "consent", facts, subject=ref)[0]
 
 
-def _account(services: Services, user_id: str) -> people.Found:
+def _account(services: Services, user_id: str) -> Whose:
     found = people.by_user(services, user_id)
     if found is None:
         raise Stale("no such account here; import the customers first", "user_id")
-    return found
+    return Whose(found.known.addresses, found.stored)
 
 
-def _mailbox(services: Services, email: str) -> Stored[Subject] | None:
-    link = next((one for one in people.links_of(services, email) if one.kind == "mailbox"), None)
-    return services.store.get(Subject, link.ref) if link else None
+def _mailbox(services: Services, email: str) -> Whose:
+    alias = services.store.get(Alias, identity.alias(services.vault, "email", email))
+    links, now = alias.record.links if alias else [], services.clock.now()
+    mailbox = next((one for one in links if one.kind == "mailbox"), None)
+    before = services.store.get(Subject, mailbox.ref) if mailbox else None
+    lately = [one for one in links if one.kind == "account" and identity.lately_current(one, now)]
+    accounts = [one for link in lately if (one := services.store.get(Subject, link.ref))]
+    return Whose([email], before, alias, accounts)
+
+
+def _refuse_denied(services: Services, said: Said, whose: Whose) -> None:
+    """Refuse a yes that something speaks against, the word of an account whose mailbox it would be too. Raises Stale."""
+    if any(_is_stopped(services, email, said.purpose) for email in whose.addresses):
+        raise Stale("the address is suppressed, and only a new yes here lifts that", "email")
+    asked = [one.record for one in [whose.before, *whose.accounts] if one]
+    if any(one.restricted_by for one in asked):
+        raise Stale("restricted while a request runs", said.field)
+    decided = [one.decisions.get(said.purpose.name) for one in asked]
+    if any(one and not one.granted and not one.pending and one.at >= said.at for one in decided):
+        raise Stale("an account that has this address said no later", "at")
+
+
+def _outdone(services: Services, said: Said, whose: Whose) -> list[Stored[Subject]]:
+    """Return the mailboxes of an account whose yes is no later than its no; to mail all its addresses are stopped anyway."""
+    if said.user_id is None or said.purpose.is_marketing:
+        return []
+    found = [one for email in whose.addresses if (one := _mailbox(services, email).before)]
+    decided = [(one, one.record.decisions.get(said.purpose.name)) for one in found]
+    return [one for one, decision in decided if decision and decision.granted and decision.at <= said.at]
 
 
 def _is_stopped(services: Services, email: str, purpose: Purpose) -> bool:
@@ -189,25 +237,25 @@ def _is_stopped(services: Services, email: str, purpose: Purpose) -> bool:
     return purpose.name in stops or bool(everything) or running
 
 
-def _decided(
-    services: Services, said: Said, before: Stored[Subject] | None, decided: dict[str, Decision]
-) -> tuple[str, list[Change]]:
+def _decided(services: Services, said: Said, whose: Whose, decided: dict[str, Decision]) -> tuple[str, list[Change]]:
     """Return whose it is and what records it: an account, or the mailbox, which may be new."""
+    before, alias = whose.before, whose.alias
     if before is not None:
-        record = before.record
-        asked = list(dict.fromkeys([*record.asked, *decided]))
-        after = msgspec.structs.replace(record, decisions=record.decisions | decided, asked=asked)
-        return before.id, [Update(before, after)]
+        return before.id, [_with(before, decided, asked=list(dict.fromkeys([*before.record.asked, *decided])))]
     email = said.email or ""
-    alias_id = identity.alias(services.vault, "email", email)
-    alias = services.store.get(Alias, alias_id)
     links = [one for one in alias.record.links if one.kind != "mailbox"] if alias else []
     ref, now = new_id(), services.clock.now()
     link = Link(ref=ref, kind="mailbox", source="server", confirmed_at=_confirmed_at(said, links))
     sealed = services.vault.seal(f"subjects/{ref}", Identifiers(addresses=[email]))
     subject = Subject(kind="mailbox", created_at=now, sealed=sealed, decisions=decided, asked=list(decided))
     linked = Alias(links=[*links, link])
+    alias_id = identity.alias(services.vault, "email", email)
     return ref, [Create(ref, subject), Update(alias, linked) if alias else Create(alias_id, linked)]
+
+
+def _with(stored: Stored[Subject], decided: dict[str, Decision], **more: Any) -> Change:
+    decisions = stored.record.decisions | decided
+    return Update(stored, msgspec.structs.replace(stored.record, decisions=decisions, **more))
 
 
 def _confirmed_at(said: Said, links: Sequence[Link]) -> datetime:

@@ -11,12 +11,11 @@ import msgspec
 from shared import identity
 from shared.failures import BadInput, Stale, TryAgain
 from shared.identity import Identifiers
+from shared.imports.erased import Erased
 from shared.imports.rows import Row, Taken, checked, needed, several, truth
 from shared.ports import Services
 from shared.promises import people, subjects
 from shared.promises.subjects import Linked
-from shared.records import ALL_TOMBSTONES, Alias
-from shared.store import every
 
 NEEDED = ("user_id",)
 COLUMNS = (
@@ -42,20 +41,6 @@ class Said:
     email: str | None
 
 
-def buried(services: Services) -> frozenset[str]:
-    """Return the aliases of everybody erased lately: a copy from before must not bring them back."""
-    stones = every(services.store, ALL_TOMBSTONES)
-    opened = [services.vault.unseal(f"tombstones/{one.id}", one.record.sealed) for one in stones]
-    known = [msgspec.convert(one, Identifiers) for one in opened]
-    users = [one.user_id for one in known if one.user_id]
-    addresses = [address for one in known for address in one.addresses]
-    return frozenset(
-        identity.alias(services.vault, kind, value)
-        for kind, values in (("user", users), ("email", addresses))
-        for value in values
-    )
-
-
 class Customers:
     """Rows of a file of customers. An account that is here keeps what it says; a row completes it and replaces nothing."""
 
@@ -63,7 +48,7 @@ class Customers:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._erased = buried(services)
+        self._erased = Erased(services)
         self._seen: dict[bytes, tuple[int, bytes]] = {}
 
     def read(self, row: Row) -> Said | None:
@@ -73,21 +58,38 @@ class Customers:
         line, before = self._seen.setdefault(user, (row.line, whole))
         if line != row.line and before != whole:
             raise BadInput(f"line {line} says something else of this user", "user_id")
-        if self._erased:
-            self._refuse_erased(said)
         return said if line == row.line else None
 
-    def _refuse_erased(self, said: Said) -> None:
-        vault = self._services.vault
-        user = identity.alias(vault, "user", said.linked.user_id)
-        email = identity.alias(vault, "email", said.email) if said.email else ""
-        named = next((name for name, one in (("user_id", user), ("email", email)) if one in self._erased), None)
-        if named and self._services.store.get(Alias, user) is None:
-            raise Stale("erased here not long ago; this row is from before", named)
+    def read_on(self) -> None:
+        """Learn of whoever was erased meanwhile."""
+        self._erased.read_on()
 
     def decide(self, services: Services, said: Said | None) -> Taken:
         """Link the account, or complete the one that is here."""
-        return Taken("repeated") if said is None else linked(services, said)
+        if said is None:
+            return Taken("repeated")
+        self._refuse_erased(said)
+        return linked(services, said)
+
+    def _refuse_erased(self, said: Said) -> None:
+        user = self._erased.gone("user", said.linked.user_id)
+        email = self._erased.gone("email", said.email) if said.email else None
+        if not user and not email:
+            return
+        # as it stands: a first try takes everybody to be new and reads nothing
+        found = people.by_user(self._services, said.linked.user_id)
+        if user and (found is None or found.stored.record.created_at <= user.at):
+            raise Stale(user.rule, "user_id")
+        if (
+            email
+            and not (found and _has(found.known, said.email))
+            and not self._erased.is_back(said.email or "", email)
+        ):
+            raise Stale(email.rule, "email")
+
+
+def _has(known: Identifiers, email: str | None) -> bool:
+    return email in {*known.addresses, known.unconfirmed}
 
 
 def linked(services: Services, said: Said) -> Taken:
@@ -96,6 +98,8 @@ def linked(services: Services, said: Said) -> Taken:
     wanted = _completing(found.known, said) if found else said
     if found and wanted.linked == Linked(user_id=said.linked.user_id):
         return Taken("unchanged")
+    if found and found.stored.record.restricted_by:
+        raise Stale("restricted while a request runs", "user_id")
     try:
         changes, is_new = subjects.linking(services, wanted.linked, wanted.email)
     except TryAgain:
@@ -120,17 +124,26 @@ def _said(row: Row) -> Said:
 
 
 def _completing(known: Identifiers, said: Said) -> Said:
-    """Return what the account does not say yet. Raises Stale where it has another confirmed address."""
+    """Return what the account does not say yet. Raises Stale where it has another address."""
     linked = said.linked
-    email = said.email
-    if known.addresses or email == known.unconfirmed:
-        if email and linked.email_verified and known.addresses and email != known.addresses[-1]:
-            raise Stale("another address of this user is confirmed here; the website's server changes it", "email")
-        email = email if linked.email_verified and not known.addresses else None
+    email = _new_address(known, said)
     absent: dict[str, Any] = {name: getattr(linked, name) for name in TEXTS if not getattr(known, name)}
     ids: dict[str, Any] = {name: _unknown(getattr(linked, name), getattr(known, name)) for name in IDS}
     verified = linked.email_verified and email is not None
     return Said(Linked(user_id=linked.user_id, email=email, email_verified=verified, **absent, **ids), email)
+
+
+def _new_address(known: Identifiers, said: Said) -> str | None:
+    """Return the address that the row adds, or confirms; None where the account keeps what it has. Raises Stale."""
+    here = known.addresses[-1] if known.addresses else known.unconfirmed
+    if said.email is None or here is None:
+        return said.email
+    if not said.linked.email_verified:
+        return None
+    if said.email != here:
+        confirmed = "confirmed here" if known.addresses else "here and waits to be confirmed"
+        raise Stale(f"another address of this user is {confirmed}; the website's server changes it", "email")
+    return None if known.addresses else said.email
 
 
 def _unknown(said: list[str], known: list[str]) -> list[str]:

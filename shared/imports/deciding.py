@@ -56,6 +56,7 @@ def decide(
 ) -> Decided:
     """Decide row after row into a unit of work, as many as one commit takes."""
     counts, refused, stops, rows = Counter[str](), list[Refusal](), list[Stop](), 0
+    kind.read_on()
     for one in some:
         taken = _taken(services, kind, one)
         if isinstance(taken, Refusal):

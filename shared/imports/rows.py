@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -73,21 +73,26 @@ class Kind(Protocol):
         """Return what a row says, checked. Called once for each row, in order. Raises BadInput."""
         ...
 
+    def read_on(self) -> None:
+        """Learn what became of people meanwhile that no row would read. Called before the rows of each commit."""
+        ...
+
     def decide(self, services: Services, said: Any) -> Taken:
         """Return what it changes. May be asked again. Raises Refused."""
         ...
 
 
 def checked(row: Row) -> Row:
-    """Refuse what no cell may hold. Raises BadInput."""
+    """Return a row without the blanks around its cells. Raises BadInput for what no cell may hold."""
     if row.wrong:
         raise BadInput(row.wrong, "row")
-    for name, value in row.cells.items():
+    cells = {name: cell for name, value in row.cells.items() if (cell := value.strip())}
+    for name, value in cells.items():
         if len(value) > LONGEST_CELL:
             raise BadInput(f"at most {LONGEST_CELL} characters", name)
         if not value.isprintable():
             raise BadInput("no control characters", name)
-    return row
+    return replace(row, cells=cells)
 
 
 def needed(row: Row, name: str) -> str:
@@ -99,7 +104,7 @@ def needed(row: Row, name: str) -> str:
 
 def truth(row: Row, name: str) -> bool:
     """Return whether a cell says yes; an empty one does not. Raises BadInput for anything but the six words."""
-    said = row.cells.get(name, "false").strip().lower()
+    said = row.cells.get(name, "false").lower()
     if said not in TRUTHS:
         raise BadInput(f"one of {', '.join(TRUTHS)}", name)
     return TRUTHS[said]
@@ -110,16 +115,23 @@ def moment(row: Row, name: str, now: datetime) -> datetime | None:
     text = row.cells.get(name)
     if text is None:
         return None
-    try:
-        at = datetime.fromisoformat(text.strip()) if "T" in text or " " in text.strip() else None
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
+    at = _instant(text)
+    if at is None:
         raise BadInput("a time with its zone such as 2024-05-01T12:00:00Z is needed", name)
-    at = whole_second(at) if at.year > 1 else EARLIEST
     if not EARLIEST < at <= now:
         raise BadInput(f"after {EARLIEST.year} and not in the future", name)
     return at
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text) if "T" in text or " " in text else None
+        return whole_second(at) if at is not None and at.tzinfo is not None else None
+    except OverflowError:
+        # at either end of the calendar, and in UTC beyond it
+        return EARLIEST
+    except ValueError:
+        return None
 
 
 def several(row: Row, name: str) -> list[str]:

@@ -12,15 +12,15 @@ from datetime import datetime
 
 import msgspec
 
-from shared import identity, known, suppressions
+from shared import identity, suppressions
 from shared.company import Company
-from shared.failures import BadInput
+from shared.failures import BadInput, Missing
 from shared.imports.rows import Row, Stop, Taken, checked, moment, needed
 from shared.ports import Services
-from shared.promises import people, unsubscribing
+from shared.promises import people, receipts, unsubscribing
 from shared.promises.objections import MARKETING
-from shared.records import Subject, Suppression
-from shared.store import Change, Put, Update
+from shared.records import Decision, Subject, Suppression
+from shared.store import Put, Update
 
 NEEDED = ("email",)
 COLUMNS = ("email", "purpose", "at")
@@ -48,7 +48,7 @@ class Stops:
 
     def read(self, row: Row) -> Said:
         """Check a row. A vendor's row says in `unreachable` that it is about the mailbox alone."""
-        checked(row)
+        row = checked(row)
         asked = row.cells.get("purpose", MARKETING).split()
         names = [name for name in asked if name in self._lists]
         email = identity.address(needed(row, "email"))
@@ -61,18 +61,33 @@ class Stops:
         except BadInput:
             return None
 
+    def read_on(self) -> None:
+        """Do nothing: a no counts whoever was erased."""
+
     def decide(self, services: Services, said: Said) -> Taken:
         """Stop it, unless it is stopped already or a later yes stands against it."""
         if said.unreachable:
             return _unreachable(services, said)
-        changes, stops, word = stopping(services, said.email, said.names, said.at)
-        return Taken(word, changes, stops)
+        return stopping(services, reached(services, said.email, said.at), said.names, said.at)
 
 
-def stopping(
-    services: Services, email: str, names: Sequence[str], at: datetime | None
-) -> tuple[list[Change], list[Stop], str]:
-    """Return what stops these lists for an address, what vendors must be told, and the word for it."""
+def reached(services: Services, email: str, at: datetime | None) -> list[str]:
+    """Return the address, and the present one of each account that has left it since the no: that moved with the person."""
+    links = [one for one in people.links_of(services, email) if one.kind == "account" and one.replaced_at is not None]
+    left = [one for one in links if at is None or one.replaced_at is None or at <= one.replaced_at]
+    found = [one for link in left if (one := people.by_ref(services, link.ref))]
+    return list(dict.fromkeys([email, *(one.known.addresses[-1] for one in found if one.known.addresses)]))
+
+
+def stopping(services: Services, emails: Sequence[str], names: Sequence[str], at: datetime | None) -> Taken:
+    """Return what stops these lists for these addresses, what vendors must be told, and the first one's word for it."""
+    each = [_stopping(services, email, names, at) for email in emails]
+    changes = [change for one in each for change in one.changes]
+    stops = [stop for one in each for stop in one.stops]
+    return Taken("stopped" if changes else each[0].word if each else "unchanged", changes, stops)
+
+
+def _stopping(services: Services, email: str, names: Sequence[str], at: datetime | None) -> Taken:
     standing, later = suppressions.chosen(services, email), _said_yes_since(services, email, at)
     fresh: dict[str, Suppression] = {}
     for name in names:
@@ -80,7 +95,7 @@ def stopping(
         if stop is not None:
             fresh[name] = stop
     if not fresh:
-        return [], [], LATER_YES if later & {*names} and not standing else "unchanged"
+        return Taken(LATER_YES if later & {*names} and not standing else "unchanged")
     puts = {name: Put(identity.suppression(services.vault, email, name), one) for name, one in fresh.items()}
     reasons = sorted({one.reason for one in fresh.values()})
     stops = [
@@ -88,7 +103,7 @@ def stopping(
         for reason in reasons
         if (mine := [name for name, one in fresh.items() if one.reason == reason])
     ]
-    return list(puts.values()), stops, "stopped"
+    return Taken("stopped", list(puts.values()), stops)
 
 
 def _stop(
@@ -104,12 +119,22 @@ def _stop(
 
 
 def _said_yes_since(services: Services, email: str, at: datetime | None) -> set[str]:
-    """Return the purposes that somebody known by this address said yes to after the no."""
+    """Return the purposes that somebody known by this address said yes to, here, after the no."""
     if at is None:
         return set()
-    subjects = known.by_address(services, email, services.clock.now()).subjects
-    decided = [(name, one) for stored in subjects for name, one in stored.record.decisions.items()]
-    return {name for name, one in decided if one.granted and one.at > at}
+    links = identity.followed(people.links_of(services, email), services.clock.now())
+    subjects = [one for link in links if (one := services.store.get(Subject, link.ref))]
+    later = [(name, one) for each in subjects for name, one in each.record.decisions.items() if one.at > at]
+    return {name for name, one in later if one.granted and not _is_imported(services, one)}
+
+
+def _is_imported(services: Services, decision: Decision) -> bool:
+    """Tell whether a yes stood in a file: what was not given here stands against no no."""
+    try:
+        return "imported" in receipts.receipt(services, decision.receipt)["receipt"]
+    except Missing:
+        # the evidence of a yes is erased with the browser that gave it, and a file has none
+        return False
 
 
 def _unreachable(services: Services, said: Said) -> Taken:

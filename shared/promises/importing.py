@@ -78,7 +78,8 @@ def _opened(services: Services, asked: Asked, before: Stored[Import] | None) -> 
     place = f"ledger/{ledger.entry_id(id, head.seq + 1 if head else 1)}"
     sealed = services.vault.seal(place, {"sha256": asked.digest}) if asked.digest else None
     entry, head = ledger.append(services.vault, head, id, now, "import.started", facts, sealed)
-    done_at = before.record.done_at if before else None
+    # what lets others begin stays while it is read anew, and only where it was true
+    done_at = before.record.done_at if before and _brought_stops(before.record) else None
     record = Import(
         kind=asked.what, source=asked.source, state="running", by=asked.by, started_at=now, head=head, done_at=done_at
     )
@@ -104,8 +105,10 @@ def _lets_mail_out(company: Company, what: What) -> bool:
 
 
 def _brought_stops(record: Import) -> bool:
-    unread = record.counts.get(ROWS, 0) and record.counts.get(ROWS) == record.counts.get(REFUSED)
-    return record.kind in {"unsubscribes", "suppressions"} and record.done_at is not None and not unread
+    if record.kind not in {"unsubscribes", "suppressions"} or record.done_at is None:
+        return False
+    # one that runs again has kept its date because of what it brought before
+    return record.state == "running" or record.counts.get(ROWS, 0) > record.counts.get(REFUSED, 0)
 
 
 def refused_rows(services: Services, id: str) -> Iterator[RefusedRow]:

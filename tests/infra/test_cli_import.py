@@ -134,7 +134,7 @@ def test_a_row_that_is_wrong_is_reported_by_line_and_field_and_the_others_are_ta
     assert "mail.test" not in refused[2]
 
 
-@pytest.mark.parametrize("at", ["", "2025-05-01", "2025-05-01T12:00:00", "1714564800", "-1", "2999-01-01T00:00:00Z", "0001-01-01T00:00:00+01:00", "1970-01-01T00:00:00Z", "2025-02-30T12:00:00Z"])  # fmt: skip
+@pytest.mark.parametrize("at", ["", "2025-05-01", "2025-05-01T12:00:00", "1714564800", "-1", "2999-01-01T00:00:00Z", "0001-01-01T00:00:00+01:00", "1970-01-01T00:00:00Z", "2025-02-30T12:00:00Z", "9999-12-31T23:59:59-05:00", "9999-12-31T23:59:59Z"])  # fmt: skip
 def test_a_decision_without_a_real_time_is_refused(desk: Desk, at: str) -> None:
     subjects.link(desk.services, Linked(user_id="u1"))
     content = f"user_id,purpose,granted,at,policy_version,method,source\nu1,analytics,true,{at},v1,form,site\n"
@@ -174,6 +174,22 @@ def test_a_mark_windows_line_ends_quotes_and_blank_lines_are_read(desk: Desk) ->
     assert main(["import", "customers", desk.file(content)]) == 0
     assert desk.subjects() == 2
     assert len(people.by_address(desk.services, ANN)) == 1
+
+
+@pytest.mark.parametrize("blank", ["\n", "\r\n\n", "\ufeff\n"])
+def test_a_header_behind_blank_lines_is_no_customer(desk: Desk, blank: str) -> None:
+    given = desk.file(f"{blank}{CUSTOMERS}u1,{ANN},true\n\na/b,,\n")
+    assert main(["import", "customers", given, "--report", str(desk.folder / "report.csv")]) == 0
+    assert desk.subjects() == 1
+    assert people.by_user(desk.services, "user_id") is None
+    assert [row[0] for row in desk.report()[1:]] == [str(blank.count("\n") + 4)]
+
+
+def test_blanks_around_cells_are_no_part_of_them(desk: Desk) -> None:
+    subjects.link(desk.services, Linked(user_id="u1"))
+    assert main(["import", "customers", desk.file(f"{CUSTOMERS}u1 , {ANN} , yes\n")]) == 0
+    assert desk.subjects() == 1
+    assert [one.known.user_id for one in people.by_address(desk.services, ANN)] == ["u1"]
 
 
 def test_a_row_behind_a_cell_of_several_lines_is_reported_by_its_own_line(desk: Desk) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,60 +10,15 @@ import pytest
 
 from shared import identity, suppressions
 from shared.failures import Stale
-from shared.imports import consents, customers
 from shared.imports.deciding import rehearse
-from shared.imports.rows import Kind, Refusal, Row
-from shared.imports.stops import Stops
 from shared.ledger import stream_of
-from shared.promises import evidence, importing, objections, people, processing, receipts
+from shared.promises import evidence, importing, objections, people, receipts, subjects
 from shared.promises.importing import Asked, Run
-from shared.promises.processing import Whom
+from shared.promises.subjects import Linked
 from shared.records import ALL_EVIDENCE, ALL_IMPORTS, Alias, Import, LedgerEntry, Subject, Telling, Work
 from shared.store import Delete, Query, every
+from tests.promises.imports import ANN, BEA, LONG_AGO, PROOF, allowed, consent, customer, kind_of, rows, take
 from tests.promises.world import NOON, World
-
-ANN, BEA = "ann@mail.test", "bea@mail.test"
-LONG_AGO = "2025-06-01T12:00:00Z"
-PROOF = {"policy_version": "v1", "method": "form", "source": "newsletter form"}
-
-
-def rows(*cells: dict[str, str]) -> list[Row]:
-    return [Row(line, one) for line, one in enumerate(cells, 2)]
-
-
-def kind_of(world: World, what: str, id: str = "i1") -> Kind:
-    kinds: dict[str, Any] = {
-        "customers": lambda: customers.Customers(world.services),
-        "consents": lambda: consents.Consents(world.services, id, "olga"),
-        "unsubscribes": lambda: Stops(world.services.company, world.clock.now()),
-    }
-    made: Kind = kinds[what]()
-    return made
-
-
-def take(
-    world: World, what: Any, *cells: dict[str, str], digest: str = "", none_exist: bool = True
-) -> tuple[dict[str, int], list[Refusal]]:
-    """Import rows as the command does; return the counts and what was refused."""
-    given = rows(*cells)
-    asked = Asked(what, "file", "olga", digest or os.urandom(8).hex(), none_exist)
-    stored = importing.begin(world.services, asked)
-    run = Run(world.services, stored, kind_of(world, what, stored.id))
-    refused = [one for progress in run.take(given) for one in progress.refused]
-    run.end()
-    return run.record.counts, refused
-
-
-def customer(user: str, **cells: str) -> dict[str, str]:
-    return {"user_id": user, **cells}
-
-
-def consent(purpose: str = "marketing_email", granted: str = "true", at: str = LONG_AGO, **who: str) -> dict[str, str]:
-    return {"purpose": purpose, "granted": granted, "at": at, **PROOF, **who}
-
-
-def allowed(world: World, purpose: str = "marketing_email", **whom: str) -> Any:
-    return processing.decide(world.services, world.services.policies.current(), Whom(**whom), purpose)
 
 
 def everything(world: World) -> list[Any]:
@@ -143,6 +97,31 @@ def test_another_address_than_the_one_confirmed_here_is_refused(world: World) ->
     _, refused = take(world, "customers", customer("u1", email=BEA, email_verified="true"))
     assert [(one.line, one.field) for one in refused] == [(2, "email")]
     assert people.by_address(world.services, BEA) == []
+
+
+@pytest.mark.parametrize("verified", ["true", "false"])
+def test_an_address_that_waits_to_be_confirmed_here_is_kept(world: World, verified: str) -> None:
+    subjects.link(world.services, Linked(user_id="u1", email=ANN))
+    counts, refused = take(world, "customers", customer("u1", email=BEA, email_verified=verified))
+    known = people.by_user(world.services, "u1")
+    assert known is not None
+    assert (known.known.addresses, known.known.unconfirmed) == ([], ANN)
+    assert [one.rule.partition(";")[0] for one in refused] == (
+        ["another address of this user is here and waits to be confirmed"] if verified == "true" else []
+    )
+    assert counts["rows"] == 1
+    assert take(world, "customers", customer("u1", email=ANN, email_verified="true"))[0]["completed"] == 1
+    assert [one.known.user_id for one in people.by_address(world.services, ANN)] == ["u1"]
+
+
+def test_blanks_around_a_cell_make_nobody_else(world: World) -> None:
+    world.account("u1", ANN)
+    row = customer(" u1\t", email=f"{ANN} ", email_verified=" true ", country="\u00a0AT")
+    assert take(world, "customers", row)[0] == {"rows": 1, "completed": 1}
+    found = people.by_user(world.services, "u1")
+    assert found is not None
+    assert found.known.country == "AT"
+    assert take(world, "consents", consent(" ads", at=f" {LONG_AGO}", user_id="u1 "))[0]["said_yes"] == 1
 
 
 def test_rows_of_one_user_that_contradict_are_refused_and_those_that_repeat_are_not(world: World) -> None:
@@ -334,6 +313,40 @@ def test_no_consent_is_taken_before_everybodys_no_is_in(world: World) -> None:
         take(world, "consents", consent(user_id="u1"), none_exist=False)
     take(world, "unsubscribes", {"email": ANN}, none_exist=False)
     assert take(world, "consents", consent(user_id="u1"), none_exist=False)[1][0].field == "email"
+
+
+UNREAD, READ = {"email": "no address"}, {"email": BEA}
+
+
+@pytest.mark.parametrize(
+    ("before", "again", "waits"),
+    [
+        ([UNREAD], None, True),
+        ([UNREAD], [], True),
+        ([UNREAD], [UNREAD], True),
+        ([UNREAD], [READ], True),
+        ([], None, True),
+        ([READ], [], False),
+        ([READ], [UNREAD], False),
+    ],
+)
+def test_lists_read_anew_let_nobody_begin_sooner(
+    world: World, before: list[dict[str, str]], again: list[dict[str, str]] | None, *, waits: bool
+) -> None:
+    asked = Asked("suppressions", "sendgrid", "olga")
+    first = Run(world.services, importing.begin(world.services, asked), kind_of(world, "unsubscribes"))
+    list(first.take(rows(*before)))
+    first.end()
+    for _ in range(2 if again is not None else 0):
+        # killed before its end each time
+        anew = Run(world.services, importing.begin(world.services, asked), kind_of(world, "unsubscribes"))
+        list(anew.take(rows(*(again or []))))
+    consents = Asked("consents", "file", "olga", "d1")
+    if waits:
+        with pytest.raises(Stale):
+            importing.begin(world.services, consents)
+    else:
+        importing.begin(world.services, consents)
 
 
 def test_who_said_that_nobody_unsubscribed_is_on_record(world: World) -> None:

@@ -1,0 +1,136 @@
+"""No old yes undoes a no, whoever of those the guard asks has said it; and a no reaches whom it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import permutations
+
+import pytest
+
+from shared.promises import confirmations, objections, requests, subjects
+from shared.promises.subjects import Linked
+from tests.promises.imports import ANN, BEA, LONG_AGO, allowed, consent, take
+from tests.promises.world import World, timedelta
+
+Happens = Callable[[World], object]
+EARLY, LATER = "2026-01-01T12:00:00Z", "2026-02-01T12:00:00Z"
+
+
+def account_said_no_before_it_had_the_address(world: World) -> None:
+    subjects.link(world.services, Linked(user_id="u1"))
+    world.decide({"marketing_email": False, "analytics": False}, server=True, user_id="u1")
+    world.clock.at += timedelta(days=1)
+    world.account("u1", ANN)
+
+
+def account_objected_before_it_had_the_address(world: World) -> None:
+    subjects.link(world.services, Linked(user_id="u1"))
+    for scope in ("marketing", "analytics"):
+        asked = requests.Asked(right="objection", user_id="u1", verified=True, auth_time=world.clock.at, scope=scope)
+        requests.open_request(world.services, asked, server=True)
+    world.run_due()
+    world.account("u1", ANN)
+
+
+def account_said_no(world: World) -> None:
+    world.account("u1", ANN)
+    world.decide({"marketing_email": False, "analytics": False}, server=True, user_id="u1")
+
+
+def one_of_two_accounts_said_no(world: World) -> None:
+    world.account("u2", ANN)
+    account_said_no(world)
+
+
+def an_account_that_lately_left_said_no(world: World) -> None:
+    account_said_no_before_it_had_the_address(world)
+    world.account("u1", BEA)
+
+
+def account_is_restricted(world: World) -> None:
+    world.account("u1", ANN)
+    world.confirm(ANN, world.ask(ANN, "restriction"))
+
+
+NOES = [account_said_no_before_it_had_the_address, account_objected_before_it_had_the_address, account_said_no,
+        one_of_two_accounts_said_no, an_account_that_lately_left_said_no, account_is_restricted]  # fmt: skip
+
+
+@pytest.mark.parametrize("happened", NOES)
+@pytest.mark.parametrize("purpose", ["marketing_email", "analytics"])
+def test_an_old_yes_of_an_address_undoes_no_word_of_its_accounts(world: World, happened: Happens, purpose: str) -> None:
+    happened(world)
+    row = consent(purpose, at=EARLY, email=ANN, confirmed_at=EARLY)
+    assert take(world, "consents", row)[0] == {"rows": 1, "refused": 1}
+    assert not allowed(world, purpose, user_id="u1").allowed
+    assert not allowed(world, purpose, email=ANN).allowed
+
+
+def test_a_yes_of_an_address_counts_where_its_accounts_said_no_before(world: World) -> None:
+    world.account("u1", ANN)
+    no, yes = consent("analytics", granted="false", at=EARLY, user_id="u1"), consent("analytics", at=LATER, email=ANN)
+    assert take(world, "consents", no, yes)[0] == {"rows": 2, "said_no": 1, "said_yes": 1}
+    assert allowed(world, "analytics", email=ANN).allowed
+
+
+@pytest.mark.parametrize("order", permutations(range(2)))
+@pytest.mark.parametrize("purpose", ["marketing_email", "analytics"])
+def test_an_accounts_later_no_counts_against_its_mailbox_in_whatever_order_they_come(
+    world: World, order: tuple[int, ...], purpose: str
+) -> None:
+    world.account("u1", ANN)
+    given = [consent(purpose, at=EARLY, email=ANN), consent(purpose, granted="false", at=LATER, user_id="u1")]
+    take(world, "consents", *(given[n] for n in order))
+    assert not allowed(world, purpose, email=ANN).allowed
+    assert not allowed(world, purpose, user_id="u1").allowed
+
+
+# --- where a no reaches ----------------------------------------------------------------------------------------------
+
+
+def moved(world: World) -> None:
+    world.account("u1", BEA)
+    world.clock.at += timedelta(days=1)
+    world.account("u1", ANN)
+    world.clock.at += timedelta(days=1)
+
+
+@pytest.mark.parametrize("at", [{}, {"at": LONG_AGO}])
+def test_an_unsubscribe_of_an_address_that_its_account_has_left_moves_with_it(world: World, at: dict[str, str]) -> None:
+    moved(world)
+    assert take(world, "unsubscribes", {"email": BEA} | at)[0] == {"rows": 1, "stopped": 1}
+    assert list(objections.stopped(world.services, ANN)) == ["marketing"]
+    assert take(world, "consents", consent(email=ANN))[1][0].field == "email"
+    world.run_due()
+    assert {one.address for one in world.sendgrid.silenced} == {ANN, BEA}
+    assert take(world, "unsubscribes", {"email": BEA} | at)[0] == {"rows": 1, "unchanged": 1}
+
+
+def test_a_no_in_a_file_of_consents_moves_too(world: World) -> None:
+    moved(world)
+    take(world, "consents", consent(email=BEA, granted="false"))
+    assert list(objections.stopped(world.services, ANN)) == ["marketing_email"]
+
+
+def test_a_no_said_after_an_account_had_left_the_address_is_somebody_elses(world: World) -> None:
+    moved(world)
+    take(world, "unsubscribes", {"email": BEA, "at": "2026-03-03T00:00:00Z"})
+    assert list(objections.stopped(world.services, BEA)) == ["marketing"]
+    assert objections.stopped(world.services, ANN) == {}
+
+
+def test_a_yes_that_was_imported_stands_against_no_unsubscribe(world: World) -> None:
+    world.account("u1", ANN)
+    take(world, "consents", consent(user_id="u1", at=LATER))
+    row = {"email": ANN, "at": LONG_AGO, "purpose": "marketing_email"}
+    assert take(world, "unsubscribes", row)[0] == {"rows": 1, "stopped": 1}
+    assert not allowed(world, user_id="u1").allowed
+
+
+def test_a_yes_given_here_stands_even_where_its_evidence_went_with_the_browser(world: World) -> None:
+    world.decide({"marketing_email": True}, device_id="device-0001", email=ANN)
+    world.run_due()
+    token = world.mailed("consent_confirm", ANN)[-1]["link"].partition("?t=")[2]
+    confirmations.confirm(world.services, world.services.policies.current(), token)
+    row = {"email": ANN, "at": LONG_AGO, "purpose": "marketing_email"}
+    assert take(world, "unsubscribes", row)[0] == {"rows": 1, "later_yes": 1}
