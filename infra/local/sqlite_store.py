@@ -20,10 +20,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from infra.local.sqlite_tables import FIELDS, column, create_tables, sql_value
 from shared.failures import NeverRetry, TryAgain
-from shared.records import QUERIES, RECORDS, has_index
+from shared.records import RECORDS, has_index
 from shared.store import Bound, Change, Conflict, Create, Delete, Put, Query, Record, Stored, Update, check_size
-from shared.times import rfc3339
 
 R = TypeVar("R", bound=Record)
 BUSY_SECONDS = 5.0
@@ -45,7 +45,7 @@ class SqliteStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _database_errors():
             self._writer = self._connect()
-            _create_tables(self._writer)
+            create_tables(self._writer)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -82,16 +82,16 @@ class SqliteStore:
     ) -> list[Stored[R]]:
         if not has_index(query):
             raise NeverRetry("undeclared_query")
-        by = _column(query.by)
-        conditions = [f"{_column(field)} = ?" for field in query.equals]
+        by = column(query.by)
+        conditions = [f"{column(field)} = ?" for field in query.equals]
         values: list[Any] = list(equals)
         for bound, sign in ((at_least, ">="), (at_most, "<=")):
             if bound is not None:
                 conditions.append(f"{by} {sign} ?")
-                values.append(_sql(bound))
+                values.append(sql_value(bound))
         if after is not None:
             conditions.append("id > ?" if query.by == "id" else f"({by}, id) > (?, ?)")
-            values += [after.id] if query.by == "id" else [_sql(getattr(after.record, query.by)), after.id]
+            values += [after.id] if query.by == "id" else [sql_value(getattr(after.record, query.by)), after.id]
         if query.by != "id":
             conditions.append(f"{by} IS NOT NULL")
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
@@ -164,7 +164,7 @@ def _statement(change: Change) -> tuple[str, tuple[Any, ...], bool]:
 
 def _indexed(record: Record) -> list[str | int | None]:
     # columns of their own: SQLite would parse the whole body again for every index over JSON
-    return [_sql(getattr(record, field)) for field in _FIELDS[type(record)]]
+    return [sql_value(getattr(record, field)) for field in FIELDS[type(record)]]
 
 
 def _version() -> int:
@@ -172,28 +172,17 @@ def _version() -> int:
     return random.getrandbits(62)
 
 
-def _column(field: str) -> str:
-    return f'"{field}"'
-
-
-def _fields(kind: type[Record]) -> list[str]:
-    """Return the fields of a record that any query names."""
-    named = {field for query in QUERIES if query.kind is kind for field in (*query.equals, query.by)}
-    return sorted(named - {"id"})
-
-
 def _write(verb: str, kind: type[Record]) -> str:
-    names = ", ".join(map(_column, ["version", "id", "body", *_FIELDS[kind]]))
-    marks = ", ".join("?" * (3 + len(_FIELDS[kind])))
+    names = ", ".join(map(column, ["version", "id", "body", *FIELDS[kind]]))
+    marks = ", ".join("?" * (3 + len(FIELDS[kind])))
     return f'{verb} INTO "{kind.collection}" ({names}) VALUES ({marks})'
 
 
 def _update(kind: type[Record]) -> str:
-    names = ", ".join(f"{_column(field)} = ?" for field in ["version", "body", *_FIELDS[kind]])
+    names = ", ".join(f"{column(field)} = ?" for field in ["version", "body", *FIELDS[kind]])
     return f'UPDATE "{kind.collection}" SET {names} WHERE id = ? AND version = ?'  # noqa: S608 - names are ours
 
 
-_FIELDS = {kind: _fields(kind) for kind in RECORDS}
 _SELECT = {kind: f'SELECT id, version, body FROM "{kind.collection}" WHERE id = ?' for kind in RECORDS}  # noqa: S608
 _INSERT = {kind: _write("INSERT", kind) for kind in RECORDS}
 _UPSERT = {kind: _write("INSERT OR REPLACE", kind) for kind in RECORDS}
@@ -209,29 +198,6 @@ def _decoder(kind: type[R]) -> msgspec.json.Decoder[R]:
 
 def _stored(kind: type[R], row: tuple[str, int, bytes]) -> Stored[R]:
     return Stored(row[0], str(row[1]), _decoder(kind).decode(row[2]))
-
-
-def _sql(value: Any) -> str | int | None:
-    return rfc3339(value) if isinstance(value, datetime) else value
-
-
-def _create_tables(connection: sqlite3.Connection) -> None:
-    statements = [
-        f'CREATE TABLE IF NOT EXISTS "{kind.collection}" (id TEXT PRIMARY KEY, version INTEGER NOT NULL, body TEXT NOT NULL'
-        f"{''.join(f', {_column(field)}' for field in _FIELDS[kind])})"
-        for kind in RECORDS
-    ]
-    for query in QUERIES:
-        fields = [*query.equals, *([] if query.by == "id" else [query.by])]
-        if fields:
-            name = "_".join([query.kind.collection, *fields])
-            columns = ", ".join([*map(_column, fields), "id"])
-            partial = f" WHERE {_column(query.by)} IS NOT NULL" if query.by != "id" else ""
-            statements.append(f'CREATE INDEX IF NOT EXISTS "{name}" ON "{query.kind.collection}" ({columns}){partial}')
-    connection.execute("BEGIN IMMEDIATE")
-    for statement in statements:
-        connection.execute(statement)
-    connection.execute("COMMIT")
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,23 @@ def test_what_was_committed_is_there_after_opening_again(file: Path) -> None:
     with opened(file) as again:
         assert read(again, Work, "w").record == work(1)
         assert read(again, Work, "w").version == version
+
+
+def test_a_file_of_an_older_program_is_found_by_what_is_asked_for_since(file: Path) -> None:
+    with opened(file) as store:
+        store.commit([Create("w", work(1)), Create("v", work(2))])
+    with other_connection(file) as older:
+        indexes = older.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'index' AND sql LIKE '%due_at%'"
+        ).fetchall()
+        for (name,) in indexes:
+            older.execute(f'DROP INDEX "{name}"')
+        older.execute("ALTER TABLE work DROP COLUMN due_at")
+        older.execute("PRAGMA user_version = 1")
+    for _ in range(2):
+        with opened(file) as store:
+            assert [one.id for one in store.query(DUE_WORK, at_most=NOON + timedelta(days=9))] == ["w", "v"]
+            assert read(store, Work, "w").record == work(1)
 
 
 def test_two_processes_on_one_file_cannot_both_win(file: Path) -> None:
