@@ -2,21 +2,30 @@
 
 Sentences are compared first, then the words of those that changed. Where little of a sentence stayed, the whole of it is
 shown as replaced: a word kept by chance between two changes only makes it harder to read.
+
+One budget of steps bounds the whole, whatever two texts hold. Where it ends, what changed is shown in whole stretches instead
+of words: that says less, and nothing untrue.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, chain, groupby
 from typing import Literal
 
 import msgspec
 
 SENTENCES = re.compile(r"\n|[^\n.!?]*[.!?]+[^\S\n]+|[^\n]+")
 WORDS = re.compile(r"\w+(?:[’'-]\w+)*|\n|[^\S\n]+|[^\w\s]")
-MOST_COMPARED = 4_000_000
-"""Words of the one text times those of the other: beyond it a stretch is shown as replaced."""
+MOST_STEPS = 8_000_000
+"""Pairs of equal words or sentences looked at, in all: about half a second."""
+FOR_SENTENCES = MOST_STEPS // 4
+STEPS_TO_BEGIN = 1_000
+"""What beginning to compare the words of a stretch takes, beside a step a letter."""
 ALIKE = 0.45
 """Share of the words two sentences must have in common for their difference to be shown word by word."""
 LONGEST_WORD = 60
@@ -34,15 +43,46 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     new: str = ""
 
 
+class _Budget:
+    """The steps that are left to the comparison of two texts."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def spend(self, steps: int) -> bool:
+        """Tell whether there were that many left; takes them if so."""
+        affordable = steps <= self.left
+        self.left -= steps * affordable
+        return affordable
+
+
+class _Matcher(difflib.SequenceMatcher[str]):
+    """Looks for what stayed while its budget lasts. `gave_up`: it did not last, and what was found is not all."""
+
+    b2j: dict[str, list[int]]
+
+    def __init__(self, before: Sequence[str], after: Sequence[str], budget: _Budget, *, autojunk: bool) -> None:
+        super().__init__(a=before, b=after, autojunk=autojunk)
+        self.budget, self.gave_up = budget, False
+        self.steps = list(accumulate((1 + len(self.b2j.get(one, ())) for one in before), initial=0))
+
+    def find_longest_match(
+        self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None
+    ) -> difflib.Match:
+        """Return the longest run that stayed between these places, or an empty one without a search."""
+        end = len(self.steps) - 1 if ahi is None else ahi
+        self.gave_up = self.gave_up or not self.budget.spend(self.steps[end] - self.steps[alo])
+        return difflib.Match(alo, blo, 0) if self.gave_up else super().find_longest_match(alo, end, blo, bhi)
+
+
 def difference(old: str, new: str) -> list[Piece]:
     """Compare two texts; line breaks are kept."""
-    before, after = SENTENCES.findall(old), SENTENCES.findall(new)
-    pieces = (
-        piece
-        for op, a, b, c, d in difflib.SequenceMatcher(a=before, b=after).get_opcodes()
-        for piece in _changed(op, "".join(before[a:b]), "".join(after[c:d]))
-    )
-    return list(_joined(pieces))
+    stretches = _stretches(SENTENCES.findall(old), SENTENCES.findall(new), _Budget(FOR_SENTENCES))
+    budget = _Budget(MOST_STEPS - FOR_SENTENCES)
+    # the shortest first: one long rewritten chapter does not take their words from small changes
+    order = sorted(range(len(stretches)), key=lambda n: sum(map(len, stretches[n])))
+    pieces = {n: _compared(*stretches[n], budget) for n in order}
+    return list(_joined(chain.from_iterable(pieces[n] for n in range(len(stretches)))))
 
 
 def near_a_blank(text: str, at: int) -> int:
@@ -51,14 +91,64 @@ def near_a_blank(text: str, at: int) -> int:
     return found.start() if found and found.start() < at + LONGEST_WORD else min(at, len(text))
 
 
-def _changed(op: str, old: str, new: str) -> Iterable[Piece]:
-    if op != "replace":
-        return [_piece(old, new, equal=op == "equal")]
-    before, after = WORDS.findall(old), WORDS.findall(new)
-    if len(before) * len(after) > MOST_COMPARED:
+def _stretches(before: Sequence[str], after: Sequence[str], budget: _Budget) -> list[tuple[str, str]]:
+    """Return both texts cut into stretches, of which those that differ stand side by side."""
+    matcher = _Matcher(before, after, budget, autojunk=True)
+    codes = [code[1:] for code in matcher.get_opcodes()]
+    if matcher.gave_up:
+        codes = list(_between(list(_filled(before, after, _anchors(before, after))), len(before), len(after)))
+    return [("".join(before[a:b]), "".join(after[c:d])) for a, b, c, d in codes]
+
+
+def _anchors(before: Sequence[str], after: Sequence[str]) -> list[tuple[int, int]]:
+    """Return where sentences stand that occur once in either text: the longest row of them in the same order in both."""
+    counts, others = Counter(before), Counter(after)
+    places = {one: n for n, one in enumerate(after) if others[one] == 1}
+    pairs = [(n, places[one]) for n, one in enumerate(before) if counts[one] == 1 and one in places]
+    ends, lasts, earlier = list[int](), list[int](), list[int]()
+    for n, (_, place) in enumerate(pairs):
+        at = bisect_left(ends, place)
+        ends[at : at + 1], lasts[at : at + 1] = [place], [n]
+        earlier.append(lasts[at - 1] if at else -1)
+    row, n = list[tuple[int, int]](), lasts[-1] if lasts else -1
+    while n >= 0:
+        row.append(pairs[n])
+        n = earlier[n]
+    return row[::-1]
+
+
+def _filled(before: Sequence[str], after: Sequence[str], row: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield the places of a row, and of what is the same right after and right before each, from both texts' ends too."""
+    a = c = 0
+    for b, d in [*row, (len(before), len(after))]:
+        while a < b and c < d and before[a] == after[c]:
+            yield a, c
+            a, c = a + 1, c + 1
+        same = 0
+        while same < min(b - a, d - c) and before[b - same - 1] == after[d - same - 1]:
+            same += 1
+        is_place = b < len(before)
+        yield from zip(range(b - same, b + is_place), range(d - same, d + is_place), strict=True)
+        a, c = b + 1, d + 1
+
+
+def _between(pairs: Sequence[tuple[int, int]], n_before: int, n_after: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield what stands between pairs of places that are the same, and the pairs."""
+    a = c = 0
+    for b, d in [*pairs, (n_before, n_after)]:
+        yield a, b, c, d
+        yield b, b + 1, d, d + 1
+        a, c = b + 1, d + 1
+
+
+def _compared(old: str, new: str, budget: _Budget) -> list[Piece]:
+    if not old or not new or old == new:
+        return [_piece(old, new, equal=old == new)] if old or new else []
+    if not budget.spend(STEPS_TO_BEGIN + len(old) + len(new)):
         return [_piece(old, new)]
-    matcher = difflib.SequenceMatcher(a=before, b=after, autojunk=False)
-    if _alike(matcher, before, after) < ALIKE:
+    before, after = WORDS.findall(old), WORDS.findall(new)
+    matcher = _Matcher(before, after, budget, autojunk=False)
+    if _alike(matcher, before, after) < ALIKE or matcher.gave_up:
         return [_piece(old, new)]
     return list(_by_words(matcher, before, after))
 
@@ -84,16 +174,9 @@ def _is_crumb(words: str) -> bool:
 
 def _joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
     """Join neighbours of one sort: changes with changes, what stayed with what stayed."""
-    held: Piece | None = None
-    for piece in pieces:
-        if held is not None and (held.op == "equal") == (piece.op == "equal"):
-            held = _piece(held.old + piece.old, held.new + piece.new, equal=piece.op == "equal")
-            continue
-        if held is not None:
-            yield held
-        held = piece
-    if held is not None:
-        yield held
+    for equal, found in groupby(pieces, key=lambda one: one.op == "equal"):
+        run = list(found)
+        yield _piece("".join(one.old for one in run), "".join(one.new for one in run), equal=equal)
 
 
 def _piece(old: str, new: str, *, equal: bool = False) -> Piece:

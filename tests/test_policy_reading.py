@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.policy_reading.language import foreign
 from shared.policy_reading.layout import as_markdown
 from shared.policy_reading.periods import PERIOD, days_of, period
 from shared.policy_reading.sentences import headings, read
@@ -105,3 +106,50 @@ def test_the_same_time_said_in_another_way_is_the_same(duration: str) -> None:
     assert found
     assert period(found).is_about(days_of(duration))
     assert not period(found).is_about(days_of("P14M"))
+
+
+FOREIGN = {
+    "German": "Wir löschen Ihre Daten. Nach dreißig Tagen ist nichts mehr da.",
+    "German, few words": "Wir löschen Ihre Daten.",
+    "German with names": "Für Zahlungen setzen wir Stripe und Google Analytics ein.",
+    "Dutch": "Wij bewaren uw gegevens niet langer dan een maand, of zolang de wet dat vraagt.",
+    "French": "Nous effaçons vos données dans un délai de trente jours.",
+    "Spanish": "Conservamos sus datos durante un mes y los borramos después.",
+    "Portuguese": "Apagamos os seus dados em trinta dias.",
+    "Italian": "Cancelliamo i suoi dati entro trenta giorni dalla richiesta.",
+    "Swedish": "Vi raderar dina uppgifter och skickar inget till någon annan.",
+    "Danish": "Vi sletter dine oplysninger og deler ikke noget med andre.",
+    "Polish": "Usuwamy dane w ciągu trzydziestu dni i nie przekazujemy ich dalej.",
+    "Finnish": "Poistamme tietosi kolmenkymmenen päivän kuluessa pyynnöstä ja ilmoitamme siitä.",
+    "Latvian": "Dzēsīsim jūsu datus trīsdesmit dienu laikā pēc pieprasījuma saņemšanas brīža",
+    "Russian": "Удаляем данные через месяц.",
+    "Greek": "Διαγράφουμε τα δεδομένα.",
+    "Chinese": "我们会删除您的数据。",
+}
+
+
+@pytest.mark.parametrize("policy", FOREIGN.values(), ids=FOREIGN)
+def test_another_language_than_english_is_known_by_its_small_words(policy: str) -> None:
+    assert len(foreign(read(policy))) == len(read(policy))
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "We keep little.",
+        "Payments: Stripe, Leith",
+        "- Google Analytics\n- Google Tag Manager\n- Facebook",
+        "Name, address, telephone number, orders, uploads",
+        "We erase data per month, on request; non-personal data stay.",
+        "Our office is at 3 Rue de la Paix, Paris. You may write to us there, and we answer you within a month.",
+        "Our mail is called “Das ist neu”. You can stop it, and you can stop every other mail that we send to you.",
+        "",
+    ],
+)
+def test_english_is_english_though_a_name_or_a_quotation_in_it_is_not(policy: str) -> None:
+    assert foreign(read(policy)) == frozenset()
+
+
+def test_of_a_text_in_two_languages_one_is_foreign() -> None:
+    policy = "We erase your data within a month.\n\nWir löschen Ihre Daten binnen eines Monats.\n"
+    assert foreign(read(policy)) == {1}

@@ -2,14 +2,19 @@ from __future__ import annotations
 
 import time
 from itertools import pairwise
+from random import Random
+from string import ascii_lowercase
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared import text_difference
 from shared.text_difference import Piece, difference, near_a_blank
 
 texts = st.text("ab. \n,é", max_size=80)
+LONGEST = 400_000
+WORDS = ["data", "your", "we", "keep", "the", "and", "of", "to", "policy", "delete", "cookies", "days"]
 
 
 def seen(old: str, new: str) -> list[tuple[str, str, str]]:
@@ -73,16 +78,82 @@ def test_a_new_sentence_leaves_the_others_alone() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [("a\n" * 60_000, "b\na\n" * 40_000), ("word " * 40_000, "other " * 40_000), ("x" * 200_000, "y" * 200_000)],
-    ids=["lines", "words", "one word"],
-)
-def test_long_and_repetitive_texts_are_compared_in_seconds(old: str, new: str) -> None:
-    began = time.monotonic()
-    pieces = difference(old, new)
+@given(texts, texts, st.integers(0, 60), st.integers(0, 4_000))
+def test_a_difference_cut_short_holds_both_texts_whole_and_calls_nothing_the_same_that_is_not(
+    old: str, new: str, for_sentences: int, in_all: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_difference, "FOR_SENTENCES", for_sentences)
+        patch.setattr(text_difference, "MOST_STEPS", in_all)
+        pieces = difference(old, new)
+    assert "".join(one.old for one in pieces) == old
     assert "".join(one.new for one in pieces) == new
-    assert time.monotonic() - began < 30
+    assert all((one.op == "equal") == (one.old == one.new) for one in pieces)
+    assert all((a.op == "equal") != (b.op == "equal") for a, b in pairwise(pieces))
+
+
+def test_sentences_that_stay_are_found_among_more_changes_than_can_be_looked_at() -> None:
+    n = 12_000
+    old = "".join(f"Stays {at}.\nOld {at}.\n" for at in range(n))
+    new = "".join(f"Stays {at}.\nNew {at}.\n" for at in range(n))
+    stayed = "".join(one.old for one in difference(old, new) if one.op == "equal")
+    assert all(f"Stays {at}." in stayed for at in range(0, n, 997))
+    assert "Old" not in stayed
+
+
+def test_a_long_rewritten_chapter_takes_no_words_from_a_small_change() -> None:
+    chapters = [" ".join(Random(seed).choices(WORDS, k=30_000)) for seed in (1, 2)]
+    old, new = (
+        f"# One\n{chapter}\n# Two\nWe keep it for {n} years.\n" for chapter, n in zip(chapters, "67", strict=True)
+    )
+    assert [(one.old, one.new) for one in difference(old, new) if one.op == "replace"][-1] == ("6", "7")
+
+
+def test_what_is_too_long_for_its_words_is_shown_in_whole_stretches() -> None:
+    old, new = (" ".join(Random(seed).choices(WORDS, k=30_000)) for seed in (1, 2))
+    assert seen(f"# One\n{old}\nEnd.", f"# One\n{new}\nEnd.") == [
+        ("equal", "# One\n", "# One\n"),
+        ("replace", old, new),
+        ("equal", "\nEnd.", "\nEnd."),
+    ]
+
+
+def rewritten(n: int, words: int, seed: int) -> str:
+    """Return paragraphs of few words over and over, each with a line after it that stays."""
+    random = Random(seed)
+    return "".join(" ".join(random.choices(WORDS, k=words)) + f"\nSTAYS {at}.\n" for at in range(n))
+
+
+def lines(letters: int, seed: int) -> str:
+    """Return short lines, each of which stands there some hundred or thousand times."""
+    random = Random(seed)
+    return "".join("".join(random.choices(ascii_lowercase, k=letters)) + "\n" for _ in range(LONGEST // (letters + 1)))
+
+
+LONG = {
+    "the same line": ("a\n" * 200_000, "b\na\n" * 100_000),
+    "the same word": ("word " * 80_000, "other " * 66_000),
+    "one word": ("x" * LONGEST, "y" * LONGEST),
+    "signs": ("." * LONGEST, "!." * 200_000),
+    "40 rewritten paragraphs": (rewritten(40, 900, 1), rewritten(40, 900, 2)),
+    "90 rewritten paragraphs": (rewritten(90, 900, 1), rewritten(90, 900, 2)),
+    "2,000 rewritten paragraphs": (rewritten(2_000, 40, 1), rewritten(2_000, 40, 2)),
+    "lines of one letter": (lines(1, 1), lines(1, 2)),
+    "lines of two letters": (lines(2, 1), lines(2, 2)),
+    "every other sentence": ("".join(f"{n}. old {n}. " for n in range(24_000)), "".join(f"{n}. new {n}. " for n in range(24_000))),
+    "shuffled lines": ("".join(f"{n}\n" for n in range(60_000)), "".join(f"{n}\n" for n in Random(1).sample(range(60_000), 60_000))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new"), LONG.values(), ids=LONG)
+def test_any_two_texts_as_long_as_a_policy_may_be_are_compared_in_about_a_second(old: str, new: str) -> None:
+    old, new = old[:LONGEST], new[:LONGEST]
+    began = time.process_time()
+    pieces = difference(old, new)
+    # with room for a slow machine: without a bound, some of these take minutes
+    assert time.process_time() - began < 10
+    assert "".join(one.old for one in pieces) == old
+    assert "".join(one.new for one in pieces) == new
 
 
 @given(st.text("ab \n", max_size=200), st.integers(0, 200))

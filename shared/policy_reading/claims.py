@@ -47,8 +47,14 @@ REAL_CONSENT = re.compile(
     r"|your consent|cookie (?:banner|settings|notice))\b"
 )
 TO_DATA = re.compile(
-    r"\b(?:process\w*|collect\w*|us(?:e|ing)|shar\w+|stor\w+|transfer\w*|polic\w+|practices|data|information|notice|terms|us)\b"
+    r"\b(?:process\w*|collect\w*|us(?:e|ing)|shar\w+|stor\w+|transfer\w*|polic\w+|practices|data|information|details|notice)\b"
 )
+TERMS = re.compile(r"\b(?:terms|conditions)(?: (?:and|&) conditions)?(?: of (?:service|use|sale|business|trade))?\b")
+"""Accepting them makes a contract; it says nothing of data yet."""
+OWN_DUTY = re.compile(
+    r" (?:to (?:use(?! of\b)|provide|keep|tell|inform|notify|update|follow|respect|pay|comply|abide|obey|treat|act|behave)\b|that you |not to )"
+)
+"""What a person undertakes: `agree to use it fairly`."""
 DENIES = re.compile(r"\b(?:not|cannot|never|no)\b|n't\b")
 WITHOUT_NOTICE = re.compile(
     r"\bwithout (?:\w+ ){0,4}?(?:or |and )?(?:any |prior |further |previous |advance )*(?:notice|notification|notifying|informing|telling|warning"
@@ -99,6 +105,7 @@ OPT_OUT_OF_ALL = re.compile(
 OF_MARKETING = re.compile(
     r"\b(?:market\w*|promot\w*|newsletter|advertis\w*|commercial|except|other than|apart from|unless|offers|direct)\b"
 )
+OF_SOME = re.compile(r" (?:about|regarding|(?:in|on|of) (?:your|the) (?:browser|device|phone))\b")
 AGE = re.compile(
     r"\b(?:under|below|younger than)(?: the age of| age)? (?P<under>\d{1,2})\b"
     r"|\b(?:at least|minimum age (?:is|of)|aged?) (?P<least>\d{1,2})(?: years| or (?:older|over|above)|\b)"
@@ -123,13 +130,22 @@ def anonymous(place: Place, facts: Facts) -> str | None:
 def consent_by_acceptance(place: Place, facts: Facts) -> str | None:
     """Tell whether reading, using or accepting is said to be consent."""
     low, doing = place.low, BY_DOING.search(place.low)
-    by_doing = doing and TO_DATA.search(doing["to"]) and not DENIES.search(doing[0])
+    by_doing = doing and _is_of_data(doing["to"]) and not DENIES.search(doing[0])
     its_use_is = ITS_USE_IS.search(low)
     if (not by_doing and not its_use_is) or REAL_CONSENT.search(low):
         return None
-    if its_use_is and not by_doing and DENIES.search(its_use_is[0]):
+    if its_use_is and not by_doing and (DENIES.search(its_use_is[0]) or _is_of_terms(low[its_use_is.end() :])):
         return None
     return "Reading or accepting a policy is no consent: here each purpose on consent is asked for by itself, and recorded."
+
+
+def _is_of_data(words: str) -> bool:
+    """Tell whether what one agrees to is what becomes of data, and not a contract's terms or something to do oneself."""
+    return bool(TO_DATA.search(TERMS.sub(" ", words))) and not OWN_DUTY.match(words)
+
+
+def _is_of_terms(words: str) -> bool:
+    return bool(TERMS.search(words)) and not _is_of_data(words)
 
 
 def disclosed_untold(place: Place, facts: Facts) -> str | None:
@@ -176,6 +192,7 @@ def opts_out_of_all(place: Place, facts: Facts) -> str | None:
     found = OPT_OUT_OF_ALL.search(place.low)
     if (
         not found
+        or OF_SOME.match(found["more"])
         or OF_MARKETING.search(f"{found[0]} {place.section}")
         or DENIES.search(place.low[: found.start()][-20:])
     ):

@@ -27,6 +27,21 @@ AT_ONCE = re.compile(
     r"\b(?:immediately|instantly|instantaneously|at once|right away|straight away|straightaway|on the spot|within seconds"
     r"|within minutes|in real time|that (?:same )?instant)\b"
 )
+ONLY_SPOKEN_OF = re.compile(
+    rf"\b(?:if|once|when|whenever|after|before|until|as|whether|that) we (?:have |had |\w+ly )*{DELETED}"
+    r"|\b(?:(?:if|once|when|whenever|after|before|until|as|whether)|that(?= (?:your|the|all|any|our|it|they)\b)) (?!you\b|we\b)"
+    r"(?:(?!(?:is|are|was|were|has|have)\b)[\w'-]+ ){1,4}(?:is|are|was|were|(?:has|have) been) (?:\w+ly |\w+ or )?"
+    r"(?:delet|eras|remov|destroy)ed\b"
+)
+"""A deletion that is no promise: `tell you once your account is deleted`."""
+COUNTED_FROM = re.compile(
+    r"\b(?:of|from|by|after|once|when|since|that|which|day|moment|time) (?:(?:you|we|they|it)\b|(?:your|the|an?) \w+)"
+    r"(?: (?:has|have|had|is|are|was|were|been))*(?: (?!(?:we|you|they|it|somebody|someone|is|are)\b)\w+)?"
+)
+OWN_VERB = re.compile(
+    r"\b(?:we|you|they|it|somebody|someone|our (?:team|staff|support|people)|is|are|was|were|will|shall|has|have|gets?)\b"
+)
+OWN_SUBJECT = re.compile(r" (?:an?|the|our|your|all|every|each)\b")
 LONGEST_ANSWER_DAYS = 31
 """A calendar month at the longest (GDPR Art. 12(3)); two more need a reason."""
 LAW = re.compile(
@@ -41,9 +56,14 @@ ALL = re.compile(
     rf"(?: we \w+ (?:about|on) you)? (?:will be|is|are|gets?|get|being) (?:\w+ly )?(?:delet|eras|remov|destroy)ed\b"
     rf"|\bwe(?: will| shall| then)* (?:\w+ly )?{DELETED} (?:all|everything|every trace|every piece)\b"
     r"|\b(?:nothing|no (?:copy|copies|trace|traces|record|records|data|information)) (?:\w+ ){0,4}?"
-    r"(?:remains?|is left|are left|is kept|are kept|will remain|will be kept|is retained|are retained)\b"
+    r"(?:remains?(?! (?:un|open\b|secret\b|hidden\b))|is left(?! (?:un|open\b|to\b|without\b))|are left(?! (?:un|open\b|to\b|without\b))|is kept|are kept|will remain|will be kept|is retained|are retained)\b"
     r"|\bwe (?:keep|retain) (?:nothing|no (?:copy|copies|trace|traces|records?|data))\b"
 )
+OF_ONE_MATTER = re.compile(
+    r"\b(?:data|information|details|records?|cop(?:y|ies)|traces?|nothing|everything) (?:about|on|of|concerning|regarding|relating to) "
+    r"(?:your|the|our|any|an?) (?!(?:\w+ ){0,2}?(?:account|profile|person|data|details|records?|information)\b)"
+)
+"""`Data about your health` is not all data."""
 OWN_NARROW = re.compile(
     r"\b(?:cookies?|payment|card|logs?|about (?:third|other)|children|minors?|under (?:the age|\d))\b"
 )
@@ -79,13 +99,31 @@ def deadline(place: Place, facts: Facts) -> str | None:
 
 
 def _deadline(place: Place) -> Period | None:
-    clauses = CLAUSE.split(place.low)
-    for n, clause in enumerate(clauses):
-        found = WITHIN.search(clause)
-        following = clauses[n + 1] if n + 1 < len(clauses) and clause.lstrip().startswith("within") else ""
-        if found and not NARROW.search(place.low) and _commits(clause + " , " + following):
-            return period(found)
+    if NARROW.search(place.low):
+        return None
+    clauses = _clauses(place)
+    for clause, following in zip(clauses, [*clauses[1:], ""], strict=True):
+        words = f"{clause} , {following}" if _is_only_a_period(clause) else clause
+        if WITHIN.search(clause) and _commits(words):
+            return _period_of_deletion(words)
     return None
+
+
+def _clauses(place: Place) -> list[str]:
+    return CLAUSE.split(ONLY_SPOKEN_OF.sub(" ", place.low))
+
+
+def _is_only_a_period(clause: str) -> bool:
+    """Tell whether a clause names a period for what follows, and nothing that is itself done within it."""
+    found = WITHIN.match(clause.lstrip())
+    rest = clause.lstrip()[found.end() :] if found else ""
+    return bool(found) and not OWN_SUBJECT.match(rest) and not OWN_VERB.search(COUNTED_FROM.sub(" ", rest))
+
+
+def _period_of_deletion(words: str) -> Period:
+    """Return the period nearest to the deletion: a sentence may name another for something else."""
+    said = next(COMMITTED.finditer(words))
+    return period(min(WITHIN.finditer(words), key=lambda one: max(said.start() - one.end(), one.start() - said.end())))
 
 
 def _commits(words: str) -> bool:
@@ -95,7 +133,7 @@ def _commits(words: str) -> bool:
 
 def at_once(place: Place, facts: Facts) -> str | None:
     """Tell whether deletion is promised on the spot."""
-    for clause in CLAUSE.split(place.low):
+    for clause in _clauses(place):
         if AT_ONCE.search(clause) and _commits(clause) and not NARROW.search(clause):
             return (
                 f"There is first a time to change one's mind ({facts.company.cooling_off}), "
@@ -108,6 +146,8 @@ def everything_deleted(place: Place, facts: Facts) -> str | None:
     """Tell whether all data is said to be deleted, with no word near it of what stays."""
     found = ALL.search(place.low)
     if not found or OWN_NARROW.search(place.low) or DENIED.search(place.low[: found.start()][-12:]):
+        return None
+    if OF_ONE_MATTER.search(place.low, found.start()):
         return None
     around = place.low[: found.start()] + place.low[found.end() :]
     if LAW.search(around) or any(LAW.search(other) and KEPT.search(other) for other in place.others()):

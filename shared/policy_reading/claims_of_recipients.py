@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from shared.policy_reading.facts import Facts, Place
-from shared.policy_reading.sentences import Sentence
+from shared.policy_reading.sentences import Sentence, plain
 
 ALIASES = {
     "google_analytics": ("google analytics",),
@@ -19,17 +19,34 @@ ALIASES = {
 }
 """Names by which policies call those in the annex, beside their titles."""
 SERVICES = re.compile(
-    r"\b(?:mailchimp|mailgun|mailjet|brevo|sendinblue|klaviyo|constant contact|postmark|hubspot|salesforce|zendesk|intercom"
-    r"|freshdesk|crisp chat|drift|hotjar|mixpanel|amplitude|matomo|plausible|fathom analytics|adobe analytics|microsoft clarity"
-    r"|fullstory|yandex metrica|amazon web services|aws|microsoft azure|azure|cloudflare|fastly|akamai|heroku|vercel|netlify"
+    r"\b(?:mailchimp|mailgun|mailjet|brevo|sendinblue|klaviyo|hubspot|salesforce|zendesk"
+    r"|freshdesk|crisp chat|hotjar|mixpanel|matomo|fathom analytics|adobe analytics|microsoft clarity"
+    r"|fullstory|yandex metrica|amazon web services|aws|microsoft azure|cloudflare|fastly|akamai|heroku|vercel|netlify"
     r"|digitalocean|hetzner|ovh|paypal|braintree|adyen|klarna|mollie|worldpay|shopify|tiktok|linkedin|pinterest|snapchat"
     r"|google ads|google adsense|doubleclick|bing ads|criteo|taboola|outbrain|google maps|google fonts|recaptcha|vimeo|typeform"
-    r"|calendly|datadog|new relic|sentry|segment\.io|openai|slack|dropbox|trustpilot|auth0|okta|onesignal)\b"
+    r"|calendly|datadog|new relic|segment\.io|openai|dropbox|trustpilot|auth0|okta|onesignal)\b",
+    re.IGNORECASE,
 )
+ALSO_WORDS = "Amplitude|Azure|Constant Contact|Drift|Intercom|Plausible|Postmark|Sentry|Slack"
+NAMED_FIRM = re.compile(
+    rf"(?:\b(?:us(?:e|es|ed|ing)|through|via|by|with|to|at|in|from|on|including|as|like|and|or|called|providers?|services?|tools?"
+    rf"|(?:sub-?)?processors?) |[,:] |\()(?P<inside>{ALSO_WORDS})\b"
+    rf"|^(?P<first>{ALSO_WORDS}) (?:receives|processes|stores|hosts|handles|sends|delivers|counts|measures|collects|provides)\b"
+)
+"""Firms whose names are English words too: meant only where written as a name, where one that gets or does something stands."""
+_SHARES = r"(?:(?! (?:is|are|was|were|will|we|gets?|your (?:\w+ )?(?:data|details|information|address|answers?|name))\b)[^,;])*"
+OWN_ACT = re.compile(
+    r"\b(?:you|users?|visitors?|customers?|people|anyone|anybody|everyone|everybody|readers?)"
+    r"(?: (?:can|may|could|might|also|then|will|like to|want to|wish to|choose to|decide to))*"
+    rf" (?:shares?|posts?|pins?|recommends?|follows?|tweets?)\b{_SHARES}"
+    rf"|\b(?:pages?|articles?|pictures?|photos?|links?|products?|offers?) (?:can|may) (?:also )?be (?:shared|posted|pinned)\b{_SHARES}",
+    re.IGNORECASE,
+)
+"""What a person shares themselves is no sharing of ours."""
 GIVES = re.compile(
-    r"\b(?:use|uses|using|share|shares|shared|send|sends|sent|provide|provided|transfer\w*|pass|passed|disclose\w*|work with"
+    r"\b(?:use|uses|using|share|shares|shared|send|sends|sent|provides?|provided|transfer\w*|pass|passed|disclose\w*|work with"
     r"|works? for|rely|relies|engage\w*|employ|host\w*|process\w*|operated|powered|handled|through|via|including|such as"
-    r"|partners?|providers?|processors?|subprocessors?|sub-processors?|recipients?)\b"
+    r"|partners?|providers?|processors?|subprocessors?|sub-processors?|recipients?|receives?|handles|stores|delivers|collects|counts|measures)\b"
 )
 NOT_GIVEN = re.compile(r"\b(?:not|never|no longer|neither|nor|without|instead of|stopped)\b|n't\b")
 LISTED = re.compile(
@@ -53,6 +70,10 @@ EXCEPT = re.compile(
     r"\b(?:except\w*|other than|unless|without|besides|apart from|only|save|but|beyond|unrelated|not named|for their own"
     r"|who are not|that are not|unauthori[sz]ed|for (?:direct )?marketing|for money|who do not)\b"
 )
+FOR_ONE_USE = re.compile(
+    r" (?:for (?!any\b|whatever\b|we\b|the\b|advertis|ads\b)(?!(?:\w+ ){0,2}reasons?\b)|(?:in order |so as )?to |so that |that |which |who )"
+)
+"""What follows is what data is not shared for, or with whom not: no word of the rest."""
 STAYS = re.compile(
     r"\b(?:never|not|n't)(?: (?:be|is|are))?(?: \w+){0,3}? (?:leaves?|transfer\w*|sent|moved|stored|processed|exported)(?: \w+){0,3}? "
     r"(?:outside|out of|beyond|from)?(?: of)?(?: the)? ?(?:european union|eu|eea|european economic area|united kingdom|uk|europe)\b"
@@ -66,6 +87,11 @@ UNTRACKED = re.compile(
     r"(?:use|set|place|employ) (?:any )?(?:cookies|tracking|trackers|analytics|pixels)\b"
     r"|\b(?:free of|without any|no) (?:cookies|trackers|tracking|pixels)(?: or \w+)? (?:are|is) (?:used|set|placed)\b"
 )
+FOR_OTHER_ENDS = re.compile(
+    r"(?: \w+)? (?:to|in order to|for|that|which|of(?! any)) (?!.*\b(?:track|trace|follow|recogni[sz]|identif|analy|count|measur|statistic|advertis|market"
+    r"|profil|target|tell (?:you|people|browsers) apart))|(?: \w+)? in (?:our |the |any )?(?:\w+ )?(?:e-?mails?|mails?|newsletters?|messages?)\b"
+)
+"""What cookies are not used for, where that is no tracking: nothing is said of their other uses."""
 UNLESS_ASKED = re.compile(r"\b(?:unless|until|without|before|except|other than|only|beyond)\b")
 
 
@@ -76,17 +102,22 @@ def names(text: str, name: str, title: str) -> bool:
 
 def unlisted(place: Place, facts: Facts) -> str | None:
     """Tell whether somebody is named as getting data who is not in the annex."""
-    low, named = place.low, SERVICES.search(place.low)
-    if named and not _in_annex(named[0], facts) and not NOT_GIVEN.search(low) and _is_recipient(place):
-        return f"{named[0].title()} is not among the subprocessors of this system: nothing is passed on to it, or erased there."
-    item = _item(place)
-    if item and not named and not _in_annex(item.lower(), facts) and not NOT_GIVEN.search(low):
-        return f"{item} is not among the subprocessors of this system: nothing is passed on to it, or erased there."
-    return None
+    if NOT_GIVEN.search(place.low):
+        return None
+    words = OWN_ACT.sub(" ", place.sentence.text)
+    firms = _firms(words)
+    is_given = GIVES.search(plain(words)) or _in_list(place.sentence)
+    named = firms if firms and is_given else [_item(place)] if not firms else []
+    unknown = [one for one in named if one and not _in_annex(one.lower(), facts)]
+    if not unknown:
+        return None
+    return f"{unknown[0]} is not among the subprocessors of this system: nothing is passed on to it, or erased there."
 
 
-def _is_recipient(place: Place) -> bool:
-    return bool(GIVES.search(place.low) or _in_list(place.sentence))
+def _firms(words: str) -> list[str]:
+    """Return the firms named in words, as they are written there."""
+    also_words = [one["inside"] or one["first"] for one in NAMED_FIRM.finditer(words)]
+    return [one[0] for one in SERVICES.finditer(words)] + also_words
 
 
 def _in_annex(words: str, facts: Facts) -> bool:
@@ -134,7 +165,8 @@ def unnamed(sentences: Iterable[Sentence], facts: Facts) -> list[tuple[str, str]
 
 def no_sharing(place: Place, facts: Facts) -> str | None:
     """Tell whether a text says that nobody gets data, while somebody does."""
-    if not NO_SHARING.search(place.low) or EXCEPT.search(place.low) or not facts.used:
+    found = NO_SHARING.search(place.low)
+    if not found or EXCEPT.search(place.low) or FOR_ONE_USE.match(place.low, found.end()) or not facts.used:
         return None
     return f"{len(facts.used)} subprocessors get data, {facts.used[0].title} among them."
 
@@ -148,6 +180,12 @@ def stays_here(place: Place, facts: Facts) -> str | None:
 
 def untracked(place: Place, facts: Facts) -> str | None:
     """Tell whether a text says that nothing tells browsers apart, while something does once a person agrees."""
-    if not UNTRACKED.search(place.low) or UNLESS_ASKED.search(place.low) or not facts.trackers:
+    found = UNTRACKED.search(place.low)
+    if (
+        not found
+        or UNLESS_ASKED.search(place.low)
+        or FOR_OTHER_ENDS.match(place.low, found.end())
+        or not facts.trackers
+    ):
         return None
     return f"After consent {', '.join(facts.trackers)} set cookies or tell browsers apart."

@@ -15,6 +15,7 @@ import msgspec
 
 from shared.policy_reading import claims, claims_of_deletion, claims_of_recipients
 from shared.policy_reading.facts import Facts, Place
+from shared.policy_reading.language import foreign
 from shared.policy_reading.missing import missing
 from shared.policy_reading.sentences import Sentence, read
 from shared.ports import Services
@@ -94,7 +95,15 @@ class Notice(NamedTuple):
 def findings(text: str, facts: Facts, notice: Notice | None = None) -> list[Finding]:
     """Return what is found in a canonical text, sorted by kind, then by place. Pure; never raises on any text."""
     sentences = read(text)
-    found = [*_notice(notice), *_contradicted(sentences, facts), *_unnamed(sentences, facts), *_missing(text, facts)]
+    unread = foreign(sentences)
+    found = [
+        *_notice(notice),
+        *_unread(len(unread), len(sentences)),
+        *_contradicted(sentences, facts, unread),
+        *_unnamed(sentences, facts),
+        # what is looked for may be said in the part that is not read
+        *(() if unread else _missing(text, facts)),
+    ]
     unique = {one.id: one for one in reversed(found)}
     order = {one.id: place for place, one in reversed(list(enumerate(found)))}
     return sorted(unique.values(), key=lambda one: (KINDS.index(one.kind), one.advisory, order[one.id]))[:MOST]
@@ -136,8 +145,20 @@ def shown(services: Services, version: str) -> dict[str, Any]:
     }
 
 
-def _contradicted(sentences: Sequence[Sentence], facts: Facts) -> Iterator[Finding]:
+def _unread(n_unread: int, n_sentences: int) -> Iterator[Finding]:
+    if n_unread:
+        which = "The text is" if n_unread == n_sentences else f"{n_unread} of its {n_sentences} sentences are"
+        why = (
+            f"{which} not in English, and these rules read English alone: what it says there was not held against the configuration, "
+            "and what Art. 13 wants was not looked for. A short list of findings says nothing of such a text."
+        )
+        yield _finding("not_english", "unprovable", why, "GDPR Art. 5(2)")
+
+
+def _contradicted(sentences: Sequence[Sentence], facts: Facts, unread: frozenset[int]) -> Iterator[Finding]:
     for n, sentence in enumerate(sentences):
+        if n in unread:
+            continue
         place = Place(sentences, n)
         for rule in RULES:
             why = rule.says(place, facts)

@@ -221,6 +221,63 @@ def test_an_officer_and_automated_decisions_are_only_advised() -> None:
     assert advised == {"protection_officer", "automated_decisions"}
 
 
+# --- other languages than English ------------------------------------------------------------------------------------
+
+GERMAN = """# Datenschutz bei Sample Rooms
+
+Wir nehmen den Schutz Ihrer Angaben ernst. Verantwortlich ist Sample Rooms. Sie erreichen uns unter privacy@sample-rooms.example.
+
+## 1. Was wir erheben
+
+Für Ihr Konto brauchen wir Ihren Namen und Ihre Anschrift. Bestellungen speichern wir mit Datum und Betrag. Mit Ihrer Einwilligung zählen
+wir, welche Seiten gelesen werden. Ohne Einwilligung geschieht das nicht.
+
+## 2. Wozu
+
+Das Konto und die Zahlungen beruhen auf dem Vertrag mit Ihnen. Rechnungen bewahren wir auf, weil das Gesetz es verlangt. Werbung schicken
+wir nur, wenn Sie zugestimmt haben. Die Zustimmung können Sie jederzeit zurücknehmen.
+
+## 3. Wer sonst etwas erhält
+
+- Google Analytics
+- Stripe
+- Mailchimp für den Rundbrief
+
+Einige davon sitzen in den Vereinigten Staaten. Dafür gelten Standardvertragsklauseln. Wir nutzen kein Hotjar via Google Tag Manager.
+
+## 4. Wie lange
+
+Ihre Angaben löschen wir binnen 48 Stunden. Rechnungen bleiben sechs Jahre liegen. Danach werden auch sie vernichtet.
+
+## 5. Ihre Rechte
+
+Sie dürfen Auskunft verlangen. Sie dürfen Falsches berichtigen lassen. Sie dürfen der Werbung widersprechen. Auch die Mitnahme Ihrer Angaben
+steht Ihnen frei. Beschwerden nimmt die Aufsichtsbehörde entgegen. Für Kinder unter 13 ist das Angebot nicht gedacht.
+"""
+
+
+@pytest.mark.parametrize("text", [GERMAN, "Wir löschen Ihre Daten sofort."], ids=["long", "short"])
+def test_a_text_in_another_language_is_said_to_be_unread_and_nothing_is_said_to_be_missing(text: str) -> None:
+    found = found_in(text)
+    assert [one.rule for one in found if one.rule != "recipient_unnamed"] == ["not_english"]
+    assert not any(one.kind == "missing" for one in found)
+    assert "not in English" in found[-1].why
+
+
+def test_the_english_half_of_a_text_in_two_languages_is_read() -> None:
+    rules = {one.rule for one in found_in(WHOLE + "\n\nWe delete your data within 48 hours.\n\n" + GERMAN)}
+    assert rules == {"not_english", "deadline"}
+
+
+@pytest.mark.parametrize("text", [text for _, text in FOUND + SILENT] + [WHOLE])
+def test_what_is_english_is_never_called_unread(text: str) -> None:
+    assert "not_english" not in rules_in(text)
+
+
+def test_a_name_or_a_quotation_in_another_language_makes_no_text_foreign() -> None:
+    assert found_in(WHOLE + "\nOur office: Am alten Markt, bei der Kirche. Motto: „Wir drucken alles.“\n") == []
+
+
 # --- the list itself -------------------------------------------------------------------------------------------------
 
 
@@ -250,7 +307,8 @@ def test_no_text_is_too_strange_to_be_read(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["|" * 90_000 + "x", "[" * 90_000, "# " + " #" * 45_000 + "x", "a." * 40_000, "by using " * 9_000, "keep " * 16_000,
-     "within a day " * 7_000, "• A\n" * 4_000, "we delete all " * 6_000, "a@b." * 20_000, "not " * 20_000 + "."],
+     "within a day " * 7_000, "• A\n" * 4_000, "we delete all " * 6_000, "a@b." * 20_000, "not " * 20_000 + ".",
+     "you share " * 9_000, "within 2 days, " * 6_000, "if we have " * 9_000, "use Slack " * 9_000, "data is deleted within a day and " * 3_000, "ü " * 40_000],
     ids=lambda text: text[:9],
 )  # fmt: skip
 def test_the_longest_and_most_repetitive_text_is_read_in_seconds(text: str) -> None:
