@@ -22,7 +22,7 @@ from shared.vault import Vault
 if TYPE_CHECKING:
     from infra.http.oidc import CallerTokens
     from infra.in_force import PolicyInForce
-    from infra.subprocessors.sendgrid import SendgridTransport
+    from infra.subprocessors.sendgrid_transport import SendgridTransport
     from infra.subprocessors.stripe_transport import StripeTransport
     from shared.ports import Archive, Connector, Postman, Subscriptions, Topic, WorkQueue
     from shared.times import Clock
@@ -125,7 +125,7 @@ class Container:
 
     @cached_property
     def sendgrid(self) -> SendgridTransport:
-        from infra.subprocessors.sendgrid import SendgridTransport
+        from infra.subprocessors.sendgrid_transport import SendgridTransport
 
         return SendgridTransport(
             self.settings.secret("SENDGRID_API_KEY", "sendgrid-api-key"),
@@ -166,7 +166,7 @@ class Container:
 
             name, host = self.settings.needed("WORK_QUEUE"), self.settings.google("TASKS_EMULATOR_HOST")
             return CloudTasksQueue(name, self.clock, host)
-        from infra.local.queue import SweptQueue
+        from infra.local.swept_queue import SweptQueue
 
         return SweptQueue()
 

@@ -37,13 +37,6 @@ LONG_JUMP = timedelta(days=60)
 STUCK_AFTER = 5
 
 
-class SweptQueue:
-    """No queue: a function started alone leaves its work to the sweep."""
-
-    def announce(self, work: Sequence[tuple[str, datetime]]) -> None:
-        """Do nothing; what is due is found by the sweep."""
-
-
 class LocalQueue:
     """The `WorkQueue` port: a heap of what was announced, and a bell."""
 

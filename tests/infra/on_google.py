@@ -10,8 +10,8 @@ import flask
 from werkzeug.serving import make_server
 
 from infra.container import Container
-from infra.local.queue import SweptQueue
 from infra.local.server import QuietHandler
+from infra.local.swept_queue import SweptQueue
 from infra.settings import Settings
 from shared.ports import WorkQueue
 from tests.emulators.issuer import Issuer

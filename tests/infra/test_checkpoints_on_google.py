@@ -12,7 +12,7 @@ import pytest
 from infra.container import Container
 from infra.gcp.evidence_bucket import EvidenceBucket
 from infra.gcp.firestore_store import FirestoreStore
-from infra.local.queue import SweptQueue
+from infra.local.swept_queue import SweptQueue
 from infra.settings import Settings
 from shared import ledger
 from shared.failures import TryAgain
