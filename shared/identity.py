@@ -155,9 +155,14 @@ def lately_current(link: Link, now: datetime) -> bool:
 
 
 def eldest(links: Iterable[Link]) -> str | None:
-    """Return the subject that had an identifier confirmed first, however often since; None when nobody had."""
-    confirmed = [(link.since or link.confirmed_at, link.ref) for link in links if link.confirmed_at is not None]
-    return min(confirmed)[1] if confirmed else None
+    """Return the subject that had an identifier confirmed first, however often since; None when nobody had.
+
+    Of two in one second, as an import links hundreds, it is the one that stands before the other.
+    """
+    had = [
+        (link.since or link.confirmed_at, n, link.ref) for n, link in enumerate(links) if link.confirmed_at is not None
+    ]
+    return min(had)[2] if had else None
 
 
 def freshly_changed(links: Iterable[Link], now: datetime) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from shared import batches, references
+from shared.catalogue import Entries, differing
 from shared.failures import NeverRetry, Unacceptable
 from shared.ports import Recipient, Services
 from shared.promises import policy
@@ -19,6 +20,8 @@ from shared.store import Stored
 MAIL = "policy_changed"
 MOST_REFUSED_AT_FIRST = 5
 """So many refused before anybody's was taken: it is the mail that is refused, and nobody's address."""
+MOST_POSTS = 100
+"""In one attempt: who is refused is found one by one, and work that lasts too long is cut off without a trace."""
 
 
 class Chosen(msgspec.Struct, frozen=True, gc=False):
@@ -31,17 +34,26 @@ class Chosen(msgspec.Struct, frozen=True, gc=False):
 
 
 class Call:
-    """One batch on its way. Bits of recipients: `taken` by the mail service for certain, and `refused` for good."""
+    """One batch on its way. Bits of recipients: `taken` by the mail service for certain, and `refused` by it."""
 
     def __init__(self, services: Services, campaign: Campaign, batch: Stored[Batch]) -> None:
         self._services = services
         self._batch = batch
         self._words = words(services, campaign.version)
+        self._posts = 0
         self.taken = 0
         self.refused = 0
 
-    def hand_over(self, chosen: Sequence[Chosen]) -> None:
-        """Post to all of them. Raises InDoubt, TryAgain, NeverRetry; `taken` and `refused` hold what is known then."""
+    @property
+    def known(self) -> dict[str, int]:
+        """Return what is known of a call that broke off, by state: who was refused only where somebody was taken."""
+        return {"accepted": self.taken, "refused": self.refused if self._somebody_was_taken() else 0}
+
+    def hand_over(self, chosen: Sequence[Chosen]) -> bool:
+        """Post to all of them; return whether it came to its end, or must go on in another attempt.
+
+        Raises InDoubt, TryAgain, NeverRetry; `known` holds what is known then.
+        """
         postman, by_language = self._services.postman, defaultdict[str, list[Chosen]](list)
         languages = {locale: postman.language(MAIL, locale) for locale in {one.locale for one in chosen}}
         for one in chosen:
@@ -50,8 +62,12 @@ class Call:
             self._post(language, some)
         if len(chosen) > 1:
             self._doubt_the_mail(most=len(chosen) - 1)
+        return self._posts <= MOST_POSTS
 
     def _post(self, language: str, some: Sequence[Chosen]) -> None:
+        self._posts += 1
+        if self._posts > MOST_POSTS:
+            return
         services = self._services
         links = preferences_links(services, [one.email for one in some])
         recipients = [
@@ -73,18 +89,28 @@ class Call:
 
     def _doubt_the_mail(self, most: int) -> None:
         """Have a person look where nobody's mail was ever taken: it would be the loss of everybody's."""
-        if self.refused.bit_count() > most and not self.taken | batches.heard(self._batch.record):
+        if self.refused.bit_count() > most and not self._somebody_was_taken():
             raise NeverRetry("mail_refused_for_everybody")
+
+    def _somebody_was_taken(self) -> bool:
+        return bool(self.taken | batches.heard(self._batch.record))
 
 
 def words(services: Services, version: str) -> dict[str, Any]:
     """Return what the mail says of a version: the same for everybody."""
     published = policy.read(services, version).policy
     before = published.history[-2] if len(published.history) > 1 else None
+    recipients = (
+        differing(policy.read(services, before).policy.catalogue, published.catalogue).recipients
+        if before
+        else Entries()
+    )
     base = f"{services.base_url}/policy"
     return {
         "title": published.title,
         "summary": published.summary,
+        "recipients_added": list(recipients.added.values()),
+        "recipients_gone": list(recipients.removed.values()),
         "material": published.material,
         "effective_at": published.effective_at,
         "published_at": published.published_at,

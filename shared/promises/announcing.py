@@ -4,26 +4,28 @@ Accounts are read by ranges of their ids, in strands that run beside each other;
 call of the mail service and one stream of evidence. A batch is marked `sending` before the call. Found so later, the mail
 service may have it or not: then nobody is written to for some hours, and after that only whom no event speaks of. So a person
 is written to twice only if the call was cut off and the events of a mail that did leave were lost for that long.
+
+Behind the others comes a strand of those who were left to another account of their mailbox; see `shared.addressees`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Literal
 
 import msgspec
 
-from shared import attention, batches, identity, ledger, work
+from shared import addressees, attention, batches, ledger, work
 from shared.failures import InDoubt, NeverRetry, TryAgain
 from shared.identity import Identifiers
 from shared.notice_call import Call, Chosen
 from shared.ports import Services
 from shared.promises import people
 from shared.records import ACCOUNTS, Batch, Campaign, Subject, Work
-from shared.store import Change, Create, Stored, Update, every, persist
-from shared.strands import FIRST_ID, SAMPLE, Place, batch_id, before, ends, place_of, suited
+from shared.store import Change, Create, Put, Stored, Update, persist
+from shared.strands import FIRST_ID, SAMPLE, Place, batch_id, before, ends, place_of, prefix, suited
 from shared.vault import b64url
 
 START = "campaign.start"
@@ -32,7 +34,6 @@ END = "campaign.end"
 BOUNCED = "campaign.bounced"
 HEARD_WITHIN = timedelta(hours=6)
 """How long a call that was cut off is given to show by its events that it was taken."""
-REF_BYTES = 20
 MOST_MARKED = MOST_ASKED = 400
 """Changes of one sort in one commit."""
 
@@ -75,18 +76,49 @@ def _go_on(services: Services, campaign: Stored[Campaign], claim: work.Claim) ->
     """Ask for the batches that a pause had stopped, as many as one commit takes."""
     waiting = list(dict.fromkeys(campaign.record.waiting))
     some, left = waiting[:MOST_ASKED], waiting[MOST_ASKED:]
-    asked = [_asked(campaign, msgspec.json.decode(one, type=Place), services) for one in some]
+    # with a problem: what was shown to a person before the pause is settled when they are done
+    places = [msgspec.json.decode(one, type=Place) for one in some]
+    asked = [_asked(campaign, place, services, problem="paused") for place in places]
     after = Update(campaign, msgspec.structs.replace(campaign.record, waiting=left))
     now = services.clock.now()
-    services.commit([after, *asked, claim.again(now) if left else claim.done()])
+    services.commit([after, *asked, claim.again(now, claim.work.problem) if left else claim.done()])
     return "postponed" if left else "done"
 
 
-def _asked(campaign: Stored[Campaign], place: Place, services: Services, wait: timedelta = timedelta()) -> Create:
+def _asked(
+    campaign: Stored[Campaign],
+    place: Place,
+    services: Services,
+    wait: timedelta = timedelta(),
+    problem: str | None = None,
+) -> Create:
     now = services.clock.now()
-    due = Work(kind=SEND, ref=campaign.id, due_at=now + wait, created_at=now, args=place.args())
-    # the id follows from the place: whoever asks for the same batch again asks for nothing new
-    return Create(f"w-{batch_id(campaign.record.version, place)}", due)
+    due = Work(kind=SEND, ref=campaign.id, due_at=now + wait, created_at=now, args=place.args(), problem=problem)
+    return Create(_work_id(campaign, place), due)
+
+
+def _work_id(campaign: Stored[Campaign], place: Place) -> str:
+    # it follows from the place: whoever asks for the same batch again asks for nothing new
+    return f"w-{batch_id(campaign.record.version, place)}"
+
+
+def second_look(services: Services, campaign: Stored[Campaign]) -> list[Change]:
+    """Ask for a strand of those who were left to another account of their mailbox; for nothing where it was asked for."""
+    place = Place(campaign.record.strands, 0, "")
+    made = services.store.get(Batch, batch_id(campaign.record.version, place))
+    if made is not None or services.store.get(Work, _work_id(campaign, place)) is not None:
+        return []
+    return [_asked(campaign, place, services, _pace(services))]
+
+
+def end_id(version: str) -> str:
+    """Name the work that ends a version's campaign: there is one item of it, however many ask."""
+    return f"e-{prefix(version)}"
+
+
+def end_of(campaign_id: str, version: str, now: datetime) -> Put:
+    """Ask for a campaign's end. Whoever looks for it just now loses the item to this, and it is looked for again."""
+    return Put(end_id(version), Work(kind=END, ref=campaign_id, due_at=now, created_at=now))
 
 
 # --- one batch -------------------------------------------------------------------------------------------------------
@@ -116,32 +148,41 @@ def _wait(services: Services, campaign: Stored[Campaign], place: Place, claim: w
 
 
 def _send_new(services: Services, campaign: Stored[Campaign], place: Place, claim: work.Claim) -> work.Ran:
-    most = _most_in_a_call(services)
-    page = services.store.query(
-        ACCOUNTS,
-        "account",
-        at_least=f"{place.after}0" if place.after else FIRST_ID,
-        at_most=ends(place.strand, campaign.record.strands),
-        limit=most,
-    )
-    chosen = _chosen(services, page, campaign.record)
+    now, most = services.clock.now(), _most_in_a_call(services)
+    refs, read = _next_of(services, campaign.record, place, most)
     batch = Batch(
         campaign=campaign.id,
-        n_recipients=len(chosen),
+        n_recipients=len(read.chosen),
         state="sending",
-        at=services.clock.now(),
-        refs=bytes.fromhex("".join([one.ref for one in chosen])),
+        at=now,
+        refs=batches.packed(one.ref for one in read.chosen),
+        left=batches.packed(read.left),
         attempts=1,
-        last=len(page) < most,
+        last=len(refs) < most,
         expires_at=campaign.record.expires_at,
     )
     id = batch_id(campaign.record.version, place)
     changes: list[Change] = [Create(id, batch)]
     if not batch.last:
-        following = Place(place.strand, place.number + 1, page[-1].id)
+        following = Place(place.strand, place.number + 1, refs[-1])
         changes.append(_asked(campaign, following, services, _pace(services)))
     version, *_ = services.commit(changes)
-    return _hand_over(services, campaign, Stored(id, version, batch), chosen, claim)
+    return _hand_over(services, campaign, Stored(id, version, batch), read.chosen, claim)
+
+
+def _next_of(services: Services, campaign: Campaign, place: Place, most: int) -> tuple[list[str], addressees.Read]:
+    """Return the ids that come next in a strand, and what to do about them."""
+    if place.strand == campaign.strands:
+        refs, chosen = addressees.left_behind(services, campaign, place.after, most)
+        return refs, addressees.Read(chosen, [])
+    page = services.store.query(
+        ACCOUNTS,
+        "account",
+        at_least=f"{place.after}0" if place.after else FIRST_ID,
+        at_most=ends(place.strand, campaign.strands),
+        limit=most,
+    )
+    return [one.id for one in page], addressees.of_page(services, page, campaign)
 
 
 def _most_in_a_call(services: Services) -> int:
@@ -161,48 +202,19 @@ def _send_again(services: Services, campaign: Stored[Campaign], stored: Stored[B
     if batch.state == "sending" and now < heard_by:
         services.commit([claim.again(heard_by, "in_doubt")])
         return "postponed"
-    left = _left(services, campaign.record, batch)
+    in_range = place_of(claim.work.args).strand < campaign.record.strands
+    left = addressees.still_unheard(services, batch, campaign.record, in_range=in_range)
     gone = batches.unheard(batch) & ~sum(1 << one.n for one in left)
-    again = msgspec.structs.replace(batch, state="sending", at=now, attempts=batch.attempts + 1, gone=b"")
+    again = msgspec.structs.replace(
+        batch, state="sending", at=now, began_at=_began_at(batch), attempts=batch.attempts + 1, gone=b""
+    )
     again = batches.marked(again, {"gone": gone})
     (version,) = services.commit([Update(stored, again)])
     return _hand_over(services, campaign, Stored(stored.id, version, again), left, claim)
 
 
-def _left(services: Services, campaign: Campaign, batch: Batch) -> list[Chosen]:
-    """Return whom of a batch no event speaks of, as far as they are still there, by their first numbers."""
-    refs, bits = refs_of(batch), batches.unheard(batch)
-    unheard = {ref: n for n, ref in enumerate(refs) if bits >> n & 1}
-    if not unheard:
-        return []
-    # all of the range: accounts that came since the batch was made stand in between
-    between = every(services.store, ACCOUNTS, "account", at_least=refs[0], at_most=refs[-1])
-    found = _chosen(services, [one for one in between if one.id in unheard], campaign)
-    return [Chosen(unheard[one.ref], one.ref, one.email, one.locale) for one in found]
-
-
-def refs_of(batch: Batch) -> list[str]:
-    """Return the subjects of a batch in their order."""
-    return [batch.refs[at : at + REF_BYTES].hex() for at in range(0, len(batch.refs), REF_BYTES)]
-
-
-def _chosen(services: Services, page: Sequence[Stored[Subject]], campaign: Campaign) -> list[Chosen]:
-    """Return who of these subjects is written to: account holders of before with a confirmed mailbox that is there."""
-    found: dict[str, Chosen] = {}
-    for one in page:
-        if one.record.created_at > campaign.announced_at or one.record.unreachable_at is not None:
-            continue
-        known = services.vault.unsealed(f"subjects/{one.id}", one.record.sealed, Identifiers)
-        email = known.addresses[-1] if known.addresses else None
-        if email and email not in found and not (known.shared and _told_as_another(services, one.id, email)):
-            found[email] = Chosen(len(found), one.id, email, known.locale or "en")
-    return list(found.values())
-
-
-def _told_as_another(services: Services, ref: str, email: str) -> bool:
-    """Tell whether an older account of the same mailbox gets the mail: nobody is told twice."""
-    links = [one for one in people.links_of(services, email) if one.kind == "account" and one.replaced_at is None]
-    return identity.eldest(links) not in {None, ref}
+def _began_at(batch: Batch) -> datetime | None:
+    return batch.began_at or batch.at
 
 
 # --- the call --------------------------------------------------------------------------------------------------------
@@ -213,26 +225,30 @@ def _hand_over(
 ) -> work.Ran:
     call = Call(services, campaign.record, stored)
     try:
-        call.hand_over(chosen)
+        came_to_its_end = call.hand_over(chosen)
     except InDoubt as trouble:
         # it stays `sending`: of the rest only events, or their absence, can tell
-        _broken_off(services, stored, call.taken, "sending")
+        _broken_off(services, stored, call, "sending")
         services.commit([claim.again(services.clock.now() + HEARD_WITHIN, trouble.code)])
         return "postponed"
     except (TryAgain, NeverRetry):
         # nothing is in doubt: the next attempt need not wait for events
-        _broken_off(services, stored, call.taken, "waiting")
+        _broken_off(services, stored, call, "waiting")
         raise
+    if not came_to_its_end:
+        _broken_off(services, stored, call, "waiting")
+        services.commit([claim.again(services.clock.now(), "many_refused")])
+        return "postponed"
     return persist(lambda _: _settled(services, campaign, stored.id, call.refused, claim))
 
 
-def _broken_off(services: Services, stored: Stored[Batch], taken: int, state: Literal["sending", "waiting"]) -> None:
-    """Remember who was taken before the trouble came: they are not written to again."""
+def _broken_off(services: Services, stored: Stored[Batch], call: Call, state: Literal["sending", "waiting"]) -> None:
+    """Remember who was taken or refused before it broke off: each attempt begins where the last one ended."""
 
     def attempt(look: bool) -> None:
         now = services.store.get(Batch, stored.id) if look else stored
         if now is not None and now.record.state == "sending":
-            after = batches.marked(now.record, {"accepted": taken})
+            after = batches.marked(now.record, call.known)
             services.commit([Update(now, msgspec.structs.replace(after, state=state))])
 
     persist(attempt)
@@ -256,7 +272,7 @@ def _settled(services: Services, campaign: Stored[Campaign], id: str, refused: i
     if facts["refused"]:
         changes += attention.raised("notices_refused", campaign.id, services.clock.now(), about=id)
     if batch.last or batch.attempts > 1:
-        changes.append(work.item(END, campaign.id, services.clock.now()))
+        changes.append(end_of(campaign.id, campaign.record.version, services.clock.now()))
     services.commit(changes)
     return "done"
 
@@ -270,7 +286,7 @@ def bounced(services: Services, claim: work.Claim) -> None:
     if stored is None:
         raise NeverRetry("batch_missing")
     now, bits = services.clock.now(), batches.bits(stored.record.bounced)
-    refs = [ref for n, ref in enumerate(refs_of(stored.record)) if bits >> n & 1]
+    refs = [ref for n, ref in enumerate(batches.unpacked(stored.record.refs)) if bits >> n & 1]
     found = [one for ref in refs if (one := services.store.get(Subject, ref)) and _had_no_other(services, one, stored)]
     for some in (found[at : at + MOST_MARKED] for at in range(0, len(found), MOST_MARKED)):
         marked = [Update(one, msgspec.structs.replace(one.record, unreachable_at=now)) for one in some]
@@ -279,10 +295,14 @@ def bounced(services: Services, claim: work.Claim) -> None:
 
 
 def _had_no_other(services: Services, subject: Stored[Subject], batch: Stored[Batch]) -> bool:
-    """Tell whether a bounce is news, and is about the address that the subject still has."""
+    """Tell whether a bounce is news, and is about the address that the subject still has.
+
+    Which attempt came back is not known: who moved since the first is not marked.
+    """
     if subject.record.unreachable_at is not None:
         return False
     known = services.vault.unsealed(f"subjects/{subject.id}", subject.record.sealed, Identifiers)
     links = people.links_of(services, known.addresses[-1]) if known.addresses else []
     changed = [one.changed_at for one in links if one.ref == subject.id and one.changed_at is not None]
-    return batch.record.at is None or not any(at > batch.record.at for at in changed)
+    began_at = _began_at(batch.record)
+    return began_at is None or not any(at >= began_at for at in changed)

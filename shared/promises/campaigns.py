@@ -6,28 +6,27 @@ its sending, which is in `announcing`. What became of each mail is counted from 
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Container
 from typing import Any, Literal
 
 import msgspec
 
-from shared import batches, ledger, strands, work
+from shared import attention, batches, ledger, work
 from shared.failures import Missing, NeverRetry, Stale, TryAgain
-from shared.ledger import entry_id
 from shared.ports import Services
 from shared.promises import announcing, policy
-from shared.records import ALL_BATCHES, Batch, Campaign, LedgerEntry
-from shared.store import Change, Conflict, Create, Stored, Update, every, persist
+from shared.records import Campaign
+from shared.store import Change, Conflict, Create, Stored, Update, persist
 from shared.times import plus, rfc3339
-from shared.work import LEASE, Claim, Ran
+from shared.work import Claim
 
 PREFIX = "campaign-"
+COUNTS = ("recipients", "sent", "delivered", "bounced", "failed", "in_doubt")
 GOING = frozenset({"announced", "sending"})
 PATIENT_RUNS = 6
 """After so many runs, about half an hour, a campaign that is still not open is shown to a person."""
-LOOKS = 3
-AFTER_LEASE = timedelta(minutes=1)
+PATIENT_LOOKS = 12
+"""After so many looks, about a day, a campaign with a batch that nobody answered for is shown to a person."""
 
 
 class Announcement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,9 +84,9 @@ def shown(services: Services, id: str) -> dict[str, Any]:
     """
     stored = _stored(services, id)
     if stored is None:
-        return _counts([]) | {"state": "pending"}
+        return dict.fromkeys(COUNTS, 0) | {"state": "pending"}
     record = stored.record
-    counts = _counts([one.record for one in _batches(services, record.version)])
+    counts = _counts(services, record.version)
     return counts | {"state": record.state, "version": record.version, "announced_at": rfc3339(record.announced_at)}
 
 
@@ -103,20 +102,15 @@ def _stored(services: Services, id: str) -> Stored[Campaign] | None:
     return stored
 
 
-def _batches(services: Services, version: str) -> Iterator[Stored[Batch]]:
-    begins = strands.prefix(version)
-    return every(services.store, ALL_BATCHES, at_least=f"{begins}-", at_most=f"{begins}.")
-
-
-def _counts(found: Iterable[Batch]) -> dict[str, int]:
-    totals = dict.fromkeys(("recipients", "sent", "delivered", "bounced", "failed", "in_doubt"), 0)
-    for batch in found:
+def _counts(services: Services, version: str) -> dict[str, int]:
+    totals = dict.fromkeys(COUNTS, 0)
+    for stored in batches.of_version(services.store, version):
+        batch = stored.record
         counted = batches.counted(batch)
         there = batch.n_recipients - counted["gone"]
-        taken = there - counted["refused"]
         totals["recipients"] += there
-        totals["sent"] += taken if batch.state == "sent" else 0
-        totals["in_doubt"] += taken if batch.state == "sending" else 0
+        totals["sent"] += counted["taken"]
+        totals["in_doubt"] += there - counted["taken"] - counted["refused"] if batch.state == "sending" else 0
         totals["delivered"] += counted["delivered"]
         totals["bounced"] += counted["bounced"]
         totals["failed"] += counted["refused"] + counted["dropped"]
@@ -158,39 +152,50 @@ def _turned(services: Services, stored: Stored[Campaign], by: str, after: Litera
         return [Update(stored, msgspec.structs.replace(record, state="paused", head=head)), entry]
     # paused before it was divided, it starts from the beginning
     state: Literal["announced", "sending"] = "sending" if record.strands else "announced"
-    asked = [work.item(kind, stored.id, now) for kind in (announcing.START, announcing.END)]
-    return [Update(stored, msgspec.structs.replace(record, state=state, head=head)), entry, *asked]
+    resumed = Update(stored, msgspec.structs.replace(record, state=state, head=head))
+    ending = announcing.end_of(stored.id, record.version, now)
+    return [resumed, entry, work.item(announcing.START, stored.id, now), ending]
 
 
-def end(services: Services, claim: Claim) -> Ran:
-    """End a campaign once every batch of every strand was answered for (work `campaign.end`)."""
+def end(services: Services, claim: Claim) -> None:
+    """End a campaign once every batch of every strand was answered for (work `campaign.end`).
+
+    Raises TryAgain while one was not: whoever answers a call late asks for nothing.
+    """
     stored = services.store.get(Campaign, claim.work.ref)
-    if stored is None or stored.record.state != "sending":
+    if stored is None or stored.record.state != "sending" or stored.record.waiting:
         # a campaign that is paused is asked after it goes on
         services.commit([claim.done()])
-        return "done"
-    found = list(_batches(services, stored.record.version))
-    has_lasts = sum(one.record.last for one in found) == stored.record.strands
-    if has_lasts and _all_sent(found):
-        services.commit([*_ended(services, stored, found), claim.done()])
-    elif has_lasts and claim.work.attempts < LOOKS:
-        # a call that the last ones overtook is answered within its lease, and asks for nothing
-        services.commit([claim.again(services.clock.now() + LEASE + AFTER_LEASE)])
-        return "postponed"
-    else:
-        # whoever settles the last of a strand, or what had to be tried again, asks again
+        return
+    lasts, unsent, left = _reached(services, stored.record.version)
+    if lasts < stored.record.strands:
+        # whoever settles the last of a strand asks again
         services.commit([claim.done()])
-    return "done"
+    elif unsent:
+        raise (TryAgain if claim.work.attempts < PATIENT_LOOKS else NeverRetry)("batches_unanswered")
+    elif left and lasts == stored.record.strands:
+        services.commit([*announcing.second_look(services, stored), claim.done()])
+    else:
+        services.commit([*_ended(services, stored), claim.done()])
 
 
-def _all_sent(found: Iterable[Stored[Batch]]) -> bool:
-    return all(one.record.state == "sent" for one in found)
+def _reached(services: Services, version: str) -> tuple[int, int, bool]:
+    """Return how many strands have their last batch, how many batches wait for an answer, and whether one left somebody."""
+    lasts, unsent, left = 0, 0, False
+    for one in batches.of_version(services.store, version):
+        lasts += one.record.last
+        unsent += one.record.state != "sent"
+        left = left or bool(one.record.left)
+    return lasts, unsent, left
 
 
-def _ended(services: Services, stored: Stored[Campaign], found: Sequence[Stored[Batch]]) -> list[Change]:
-    now = services.clock.now()
-    counts = _counts([one.record for one in found])
-    heads = {one.id: last.record.mac for one in found if (last := services.store.get(LedgerEntry, entry_id(one.id, 1)))}
-    facts = {"recipients": counts["recipients"], "sent": counts["sent"], "refused": counts["failed"], "batches": heads}
+def _ended(services: Services, stored: Stored[Campaign]) -> list[Change]:
+    now, version = services.clock.now(), stored.record.version
+    counts = _counts(services, version)
+    facts = {"recipients": counts["recipients"], "sent": counts["sent"], "refused": counts["failed"]}
+    facts |= batches.ends_of(services.store, version)
     entry, head = ledger.append(services.vault, stored.record.head, stored.id, now, "campaign.done", facts)
-    return [Update(stored, msgspec.structs.replace(stored.record, state="done", head=head, ended_at=now)), entry]
+    done = msgspec.structs.replace(stored.record, state="done", head=head, ended_at=now)
+    # the item may have been asked for anew since a person was shown that it waits
+    seen = [attention.settled(kind, stored.id, announcing.end_id(version)) for kind in ("work_failed", "defect")]
+    return [Update(stored, done), entry, *seen]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from shared import ledger, stretches
+from shared import batches, ledger, stretches
 from shared.checkpoint_chain import LAST, PREFIX, must_follow, name_of, read, where
 from shared.ledger import Broken
 from shared.ports import Services
@@ -44,7 +44,7 @@ def check(services: Services) -> dict[str, Any]:
         _check_requests(services.store, ledger.tails(services.vault, counted()))
         for campaign in every(services.store, ALL_CAMPAIGNS):
             _must_end(services.store, Campaign, campaign.id, campaign.id)
-            _must_have_batches(services.store, campaign.id)
+            _must_have_batches(services.store, campaign)
         for one in every(services.store, ALL_IMPORTS):
             _must_end(services.store, Import, one.id, one.id)
         _must_end(services.store, InForce, policy.IN_FORCE, policy.STREAM)
@@ -83,11 +83,14 @@ def _ends(store: Store, kind: type[Request | Campaign | Import | InForce], id: s
     return bool(entries) and entries[-1].record.mac == stored.record.head.mac
 
 
-def _must_have_batches(store: Store, campaign: str) -> None:
-    """Hold the heads that a campaign's last entry lists against its batches' streams, of one entry each."""
-    entries = ledger.stream_of(store, campaign)
-    heads = entries[-1].record.facts.get("batches", {}) if entries else {}
-    for batch, mac in heads.items():
+def _must_have_batches(store: Store, campaign: Stored[Campaign]) -> None:
+    """Hold the heads that a campaign's last entry lists, or their hash, against its batches' streams, of one entry each."""
+    entries = ledger.stream_of(store, campaign.id)
+    facts = entries[-1].record.facts if entries else {}
+    said = facts.get("batches_sha256")
+    if said is not None and batches.ends_of(store, campaign.record.version).get("batches_sha256") != said:
+        raise Broken(campaign.id)
+    for batch, mac in facts.get("batches", {}).items():
         stored = store.get(LedgerEntry, ledger.entry_id(batch, 1))
         if stored is None or stored.record.mac != mac:
             raise Broken(batch)

@@ -159,9 +159,12 @@ def _confirmed(services: Services, ref: str, email: str, now: datetime, *, chang
     links = alias.record.links if alias else []
     own = next((one for one in links if one.ref == ref), None)
     changed_at = now if changed else own.changed_at if own else None
-    since = (own.since or own.confirmed_at) if own and own.replaced_at is None else None
+    stands = own is not None and own.replaced_at is None
+    since = (own.since or own.confirmed_at) if own and stands else None
     fresh = Link(ref=ref, kind="account", source="server", confirmed_at=now, since=since, changed_at=changed_at)
-    after = Alias(links=[*(one for one in links if one.ref != ref), fresh])
+    # in its place where it stands already: of two in one second, the one before was first
+    others = [one for one in links if one.ref != ref]
+    after = Alias(links=[fresh if one.ref == ref else one for one in links] if stands else [*others, fresh])
     return Update(alias, after) if alias else Create(alias_id, after)
 
 
