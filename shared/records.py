@@ -269,7 +269,7 @@ class Campaign(Record, frozen=True, kw_only=True, omit_defaults=True):
     """The announcing of one version to every account holder; its id follows from the version.
 
     `announced`: it is open, and nobody was written to yet. `strands`: into how many ranges of subjects' ids it is
-    divided, each sent batch by batch. `waiting`: batches that a pause has stopped, as `strands.Place`.
+    divided, each sent batch by batch. `accounts_about`: how many accounts there were then, estimated. `waiting`: batches that a pause has stopped, as `strands.Place`.
     """
 
     collection: ClassVar[str] = "campaigns"
@@ -278,6 +278,7 @@ class Campaign(Record, frozen=True, kw_only=True, omit_defaults=True):
     announced_at: datetime
     head: Head
     strands: int = 0
+    accounts_about: int = 0
     waiting: list[str] = []
     ended_at: datetime | None = None
     expires_at: datetime | None = None

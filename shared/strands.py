@@ -41,11 +41,15 @@ def batch_id(version: str, place: Place) -> str:
     return f"{prefix(version)}-{place.strand:02}-{place.number:05}"
 
 
-def suited(first_ids: Sequence[str], batch: int) -> int:
-    """Return how many strands suit, by the first `SAMPLE` ids of all: drawn at random, their reach tells how many there are."""
+def estimated(first_ids: Sequence[str]) -> int:
+    """Return about how many ids there are, by the first `SAMPLE` of all: drawn at random, their reach tells it."""
     if len(first_ids) < SAMPLE:
-        return 1
-    expected = len(first_ids) * 16 ** len(LAST_ID) / int(first_ids[-1], 16)
+        return len(first_ids)
+    return int(len(first_ids) * 16.0 ** len(LAST_ID) / int(first_ids[-1], 16))
+
+
+def suited(expected: int, batch: int) -> int:
+    """Return how many strands suit so many ids."""
     return max(n for n in STRANDS if n == 1 or n * FULL_BATCHES * batch <= expected)
 
 

@@ -25,7 +25,7 @@ from shared.ports import Services
 from shared.promises import people
 from shared.records import ACCOUNTS, Batch, Campaign, Subject, Work
 from shared.store import Change, Create, Put, Stored, Update, persist
-from shared.strands import FIRST_ID, SAMPLE, Place, batch_id, before, ends, place_of, prefix, suited
+from shared.strands import FIRST_ID, SAMPLE, Place, batch_id, before, ends, estimated, place_of, prefix, suited
 from shared.vault import b64url
 
 START = "campaign.start"
@@ -54,22 +54,17 @@ def start(services: Services, claim: work.Claim) -> work.Ran:
 
 
 def _divided(services: Services, campaign: Stored[Campaign]) -> list[Change]:
-    count = _strands(services)
+    first = services.store.query(ACCOUNTS, "account", limit=SAMPLE)
+    about = estimated([one.id for one in first])
+    # at a pace that the company limits, nothing is gained by strands beside each other
+    count = 1 if services.company.notices_per_hour is not None else suited(about, services.company.notices_per_call)
     now = services.clock.now()
     entry, head = ledger.append(
         services.vault, campaign.record.head, campaign.id, now, "campaign.sending", {"strands": count}
     )
-    sending = msgspec.structs.replace(campaign.record, state="sending", strands=count, head=head)
+    sending = msgspec.structs.replace(campaign.record, state="sending", strands=count, accounts_about=about, head=head)
     asked = [_asked(campaign, Place(n, 0, before(n, count)), services) for n in range(count)]
     return [Update(campaign, sending), entry, *asked]
-
-
-def _strands(services: Services) -> int:
-    if services.company.notices_per_hour is not None:
-        # at a pace that the company limits, nothing is gained by strands beside each other
-        return 1
-    first = services.store.query(ACCOUNTS, "account", limit=SAMPLE)
-    return suited([one.id for one in first], services.company.notices_per_call)
 
 
 def _go_on(services: Services, campaign: Stored[Campaign], claim: work.Claim) -> work.Ran:

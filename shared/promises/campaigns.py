@@ -7,7 +7,7 @@ its sending, which is in `announcing`. What became of each mail is counted from 
 from __future__ import annotations
 
 from collections.abc import Container
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -59,20 +59,23 @@ def _is_open(services: Services, version: str) -> bool:
 
 def open_campaign(services: Services, said: Announcement) -> None:
     """Open a version's campaign, with its evidence; whoever comes later changes nothing. Raises Missing, TryAgain."""
-    published = policy.read(services, said.version)
-    stream, now = campaign_id(published.version), services.clock.now()
-    facts = {"version": published.version, "hash": published.policy.hash}
-    entry, head = ledger.append(services.vault, None, stream, now, "campaign.announced", facts)
-    expires_at = plus(now, services.company.evidence_kept_for)
-    campaign = Campaign(
-        version=published.version, state="announced", announced_at=now, head=head, expires_at=expires_at
-    )
+    campaign, entry = _announced(services, policy.read(services, said.version))
     try:
-        services.commit([Create(stream, campaign), entry, work.item(announcing.START, stream, now)])
+        services.commit([campaign, entry, work.item(announcing.START, campaign.id, services.clock.now())])
     except Conflict:
         if not _is_open(services, said.version):
             # contention and no campaign: acknowledged now, the message would be lost
             raise TryAgain("contention") from None
+
+
+def _announced(services: Services, published: policy.Published) -> tuple[Create, Change]:
+    """Return the campaign of a version as it is opened, and the first entry of its evidence."""
+    stream, now = campaign_id(published.version), services.clock.now()
+    facts = {"version": published.version, "hash": published.policy.hash}
+    entry, head = ledger.append(services.vault, None, stream, now, "campaign.announced", facts)
+    expires_at = plus(now, services.company.evidence_kept_for)
+    record = Campaign(version=published.version, state="announced", announced_at=now, head=head, expires_at=expires_at)
+    return Create(stream, record), entry
 
 
 def shown(services: Services, id: str) -> dict[str, Any]:
@@ -80,14 +83,17 @@ def shown(services: Services, id: str) -> dict[str, Any]:
 
     `recipients`: who was written to or is about to be; all of them once the state is `done`. `sent`: the mail service took
     it. `failed`: it did not, or dropped it. `in_doubt`: a call is on its way, or was cut off and its events are awaited.
-    `pending`: the version is published, and its campaign not open yet.
+    `pending`: the version is published, and its campaign not open yet. `accounts_about`: how many accounts there were when
+    it began, estimated where there are many.
     """
     stored = _stored(services, id)
     if stored is None:
         return dict.fromkeys(COUNTS, 0) | {"state": "pending"}
     record = stored.record
-    counts = _counts(services, record.version)
-    return counts | {"state": record.state, "version": record.version, "announced_at": rfc3339(record.announced_at)}
+    counts: dict[str, Any] = _counts(services, record.version)
+    about = {"accounts_about": record.accounts_about} if record.strands else {}
+    said = {"state": record.state, "version": record.version, "announced_at": rfc3339(record.announced_at)}
+    return counts | said | about
 
 
 def _stored(services: Services, id: str) -> Stored[Campaign] | None:
@@ -132,6 +138,9 @@ def _turn(
 ) -> dict[str, Any]:
     def attempt(_look: bool) -> None:
         stored = _stored(services, id)
+        if stored is None and after == "paused":
+            services.commit(_paused_unopened(services, id, by))
+            return
         if stored is None:
             raise Stale("it is not open yet", "campaign_id")
         if stored.record.state in (GOING if after == "sending" else {after}):
@@ -142,6 +151,15 @@ def _turn(
 
     persist(attempt)
     return shown(services, id)
+
+
+def _paused_unopened(services: Services, id: str, by: str) -> list[Change]:
+    """Open a campaign as one that is paused: a mistake can be stopped before the first mail, and resuming begins it."""
+    opened, entry = _announced(services, policy.read(services, id.removeprefix(PREFIX)))
+    record = cast(Campaign, opened.record)
+    now = services.clock.now()
+    second, head = ledger.append(services.vault, record.head, id, now, "campaign.paused", {"by": by})
+    return [Create(id, msgspec.structs.replace(record, state="paused", head=head)), entry, second]
 
 
 def _turned(services: Services, stored: Stored[Campaign], by: str, after: Literal["paused", "sending"]) -> list[Change]:
@@ -192,7 +210,9 @@ def _reached(services: Services, version: str) -> tuple[int, int, bool]:
 def _ended(services: Services, stored: Stored[Campaign]) -> list[Change]:
     now, version = services.clock.now(), stored.record.version
     counts = _counts(services, version)
-    facts = {"recipients": counts["recipients"], "sent": counts["sent"], "refused": counts["failed"]}
+    # whoever was not taken was refused; what became of the rest is what was heard until now
+    facts = {name: counts[name] for name in ("recipients", "sent", "delivered", "bounced", "failed")}
+    facts["refused"] = counts["recipients"] - counts["sent"]
     facts |= batches.ends_of(services.store, version)
     entry, head = ledger.append(services.vault, stored.record.head, stored.id, now, "campaign.done", facts)
     done = msgspec.structs.replace(stored.record, state="done", head=head, ended_at=now)
