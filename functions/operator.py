@@ -8,7 +8,7 @@ from infra.http.answers import Answer, json_answer
 from infra.http.edge import Call, Edge, Nothing
 from infra.http.publish_form import PublishForm
 from shared.failures import BadInput
-from shared.promises import breaker, campaigns, evidence, mailbox, operators, policy, register
+from shared.promises import alerts, breaker, campaigns, evidence, mailbox, operators, policy, register
 from shared.promises.breaker import Reset
 from shared.promises.operators import Act, Entered, Resolution, Verification
 from shared.records import Status
@@ -158,6 +158,11 @@ def show_register(call: Call[None]) -> Answer:
 @edge.route("GET", "/attention", "What a person must look at", who="operator")
 def attention(call: Call[None]) -> Answer:
     return operators.attention_list(call.services)
+
+
+@edge.route("POST", "/attention/<item_id>/seen", "Take news off the list", body=Act, who="operator")
+def see(call: Call[Act]) -> Answer:
+    return alerts.seen(call.services, call.path["item_id"], call.body.reason, call.caller.name)
 
 
 @edge.route("POST", "/breaker/reset", "Let automatic erasures go on", body=Reset, who="operator")

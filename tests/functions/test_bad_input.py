@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from werkzeug.test import EnvironBuilder, TestResponse, run_wsgi_app
 
+from shared import attention
 from shared.case import NO_HEAD
 from shared.mail_reading.received import Mail
 from shared.promises import breaker, inbound, unsubscribing
@@ -146,6 +147,7 @@ ROUTES = {
     "requests/export": Route("/requests/{copied}/export?key={export_key}", None, takes_forms=True),
     "requests/keep": Route("/requests/{ending}/keep?t={keep_t}", None, takes_forms=True),
     "operator/mails": Route("/operator/mails/{mail}/settle", ACT, OPERATOR_TOKEN, fields={"reason": "text"}),
+    "operator/seen": Route("/operator/attention/{news}/seen", ACT, OPERATOR_TOKEN, fields={"reason": "text"}),
     "operator/breaker": Route("/operator/breaker/reset", ACT, OPERATOR_TOKEN, fields={"reason": "text"}),
     "processing": Route(
         "/processing",
@@ -304,8 +306,9 @@ def inhabited(called: Called) -> World:
     verified = called.confirmed(EMAIL)
     copied = called.confirmed("copied@people.example", "access")
     ending = called.server("/subjects/u5/closed", {"by": "person"}).json
+    news = attention.raised("notices_bounced", "campaign-v1", called.now())
     tripped = Breaker(begun=[], head=NO_HEAD, tripped_at=called.now())
-    called.container.store.commit([Create(breaker.ONE, tripped)])
+    called.container.store.commit([Create(breaker.ONE, tripped), *news])
     return World(
         called,
         {
@@ -325,6 +328,7 @@ def inhabited(called: Called) -> World:
             "export_key": called.mailed_link("copied@people.example", "/export?key=").partition("?key=")[2],
             "ending": ending["request_id"],
             "mail": waiting_mail(called),
+            "news": "campaign-v1:notices_bounced",
             "keep_t": called.mailed_link("ending@people.example", "/keep?t=").partition("?t=")[2],
             "failed": failing["request_id"],
             "failed_key": failing["key"],

@@ -58,6 +58,7 @@ CONTRACT = {
     "/operator/campaigns/{campaign_id}": {"get"},
     "/operator/breaker/reset": {"post"},
     "/operator/attention": {"get"},
+    "/operator/attention/{item_id}/seen": {"post"},
     "/operator/mails/{mail_id}": {"get"},
     "/operator/mails/{mail_id}/settle": {"post"},
     "/operator/register": {"get"},
