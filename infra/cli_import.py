@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from infra.container import Container
+from infra.imports.explained import COLUMNS, explained
 from infra.imports.progress import Meter
 from infra.imports.table import Table, table
-from shared.failures import BadInput
+from infra.imports.trouble import told
+from shared.failures import BadInput, NeverRetry, TryAgain
 from shared.imports import consents, customers, stops
 from shared.imports.deciding import REFUSED, ROWS, Progress, rehearse
 from shared.imports.rows import Kind, Row
@@ -23,11 +25,6 @@ from shared.promises.importing import Asked, Run
 from shared.records import Import
 from shared.store import Stored
 
-COLUMNS = {
-    "customers": (customers.NEEDED, customers.COLUMNS),
-    "consents": (consents.NEEDED, consents.COLUMNS),
-    "unsubscribes": (stops.NEEDED, stops.COLUMNS),
-}
 VENDORS = {"customers": "stripe", "suppressions": "sendgrid"}
 REPORT = ("line", "field", "rule")
 
@@ -46,7 +43,12 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser("import", help="take in what people said before Pledge was there")
     kinds = parser.add_subparsers(required=True, metavar="WHAT", dest="what")
     for what in ("customers", "consents", "unsubscribes", "suppressions"):
-        kind = kinds.add_parser(what, help=_help(what))
+        kind = kinds.add_parser(
+            what,
+            help=_help(what),
+            description=explained(what) if what in COLUMNS else _help(what),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         if what in COLUMNS:
             kind.add_argument(
                 "file", type=Path, nargs="?" if what in VENDORS else None, help="CSV, UTF-8, with a header"
@@ -66,21 +68,32 @@ def _help(what: str) -> str:
 
 
 def _import(asked: argparse.Namespace, container: Container) -> int:
+    try:
+        return _imported(asked, container)
+    except (OSError, TryAgain, NeverRetry) as trouble:
+        sys.stderr.write(f"pledge: {told(trouble)}\n")
+        return 1
+
+
+def _imported(asked: argparse.Namespace, container: Container) -> int:
     given = _given(asked, container)
     kept = _report_of(asked)
     if asked.dry_run:
         importing.must_wait_for_suppressions(container, given.asked)
         with _report(kept) as report:
             counts = _followed(rehearse(container, _kind(container, given, "dry-run"), given.rows), given, report)
-        _tell(f"{asked.what}: dry run, nothing was written", counts)
+        _tell(f"{asked.what}: dry run, nothing was written", counts, kept)
         return 0
     stored = importing.begin(container, given.asked)
     if stored.record.state == "done":
         _tell(
-            f"{asked.what}: taken in at {stored.record.done_at:%Y-%m-%d %H:%M}, nothing is left", stored.record.counts
+            f"{asked.what}: taken in at {stored.record.done_at:%Y-%m-%d %H:%M}, nothing is left",
+            stored.record.counts,
+            kept,
         )
     else:
-        _tell(f"{asked.what}: taken in", _taken(container, given, stored, None if given.table else kept).counts)
+        counts = _taken(container, given, stored, None if given.table else kept).counts
+        _tell(f"{asked.what}: taken in", counts, kept)
     if given.table:
         with _report(kept) as report:
             report.writerows((one.line, one.field, one.rule) for one in importing.refused_rows(container, stored.id))
@@ -172,8 +185,10 @@ class _Nowhere:
             pass
 
 
-def _tell(what: str, counts: dict[str, int]) -> None:
+def _tell(what: str, counts: dict[str, int], report: Path | None) -> None:
     sys.stdout.write(f"{what}\n")
     order = [ROWS, *sorted(counts.keys() - {ROWS, REFUSED}), REFUSED]
     for word in order:
         sys.stdout.write(f"  {word.replace('_', ' '):<14}{counts.get(word, 0):>10,}\n")
+    if counts.get(REFUSED) and report is None:
+        sys.stdout.write("Run the same command with --report FILE to have the refused rows, and why, in a CSV file.\n")

@@ -9,8 +9,8 @@ from typing import Any
 from infra.subprocessors.stripe_transport import StripeTransport
 from shared import identity
 from shared.failures import BadInput, Stale
+from shared.imports.customers import COUNTRY, linked
 from shared.imports.customers import Said as Customer
-from shared.imports.customers import linked
 from shared.imports.rows import Row, Taken, checked
 from shared.ports import Services
 from shared.promises import people
@@ -36,12 +36,14 @@ class StripeCustomers:
     optimistic = False
 
     def read(self, row: Row) -> Said:
-        """Take what is well formed; a language or a name that is not, is left out."""
+        """Take what is well formed; a language, a name or a country that is not, is left out."""
         cells = checked(row).cells
         locale = cells.get("locale")
         known = locale if locale and identity.LOCALE.fullmatch(locale) else None
         name = cells.get("name")
-        return Said(row.where, name if name and len(name) <= 200 else None, known, cells.get("country"))
+        country = cells.get("country", "").upper()
+        is_country = COUNTRY.fullmatch(country)
+        return Said(row.where, name if name and len(name) <= 200 else None, known, country if is_country else None)
 
     def read_on(self) -> None:
         """Do nothing: it brings nobody in."""

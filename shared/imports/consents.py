@@ -1,14 +1,13 @@
-"""Consents from before: a yes counts with its evidence alone, a no always, and neither against a later decision made here.
+"""Consents from before: a yes counts with its evidence alone, a no always, and neither against a later decision.
 
-Evidence is the version of the policy, which must be published here for the guard to compare, how it was given and where. It
-stands, with who brought it in, in a signed receipt. A yes of an address alone needs that the mailbox was confirmed.
+The evidence (`shared.imports.evidence`) stands, with who brought it in, in a signed receipt. A yes of an address alone needs
+that the mailbox was confirmed.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,35 +15,35 @@ import msgspec
 
 from shared import identity, ledger, suppressions
 from shared.company import Purpose
-from shared.failures import BadInput, Stale
+from shared.failures import BadInput, Missing, Stale
 from shared.identity import Identifiers
+from shared.imports import evidence
 from shared.imports.erased import Erased
+from shared.imports.evidence import Evidence, Versions
 from shared.imports.rows import Row, Taken, checked, moment, needed, truth
 from shared.imports.stops import reached, stopping
 from shared.ports import Services
-from shared.promises import people, policy
-from shared.records import Alias, Decision, InForce, Link, Policy, Subject
+from shared.promises import people, receipts
+from shared.records import Alias, Decision, Link, Subject
 from shared.store import Change, Create, Stored, Update
 from shared.times import plus, rfc3339
 from shared.vault import new_id
 
 NEEDED = ("purpose", "granted", "at")
-EVIDENCE = ("policy_version", "method", "source")
-COLUMNS = ("user_id", "email", "purpose", "granted", "at", *EVIDENCE, "text_sha256", "confirmed_at")
-WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/-]{0,79}")
-HASH = re.compile(r"[0-9a-f]{64}")
+COLUMNS = ("user_id", "email", "purpose", "granted", "at", *evidence.COLUMNS, "confirmed_at")
 
 
 @dataclass(frozen=True)
 class Said:
-    """A checked row. `evidence`: what was given of it, by column."""
+    """A checked row, and the line it stands on. `evidence`: of a yes."""
 
+    line: int
     user_id: str | None
     email: str | None
     purpose: Purpose
     granted: bool
     at: datetime
-    evidence: dict[str, str] = field(default_factory=dict)
+    evidence: Evidence | None = None
     confirmed_at: datetime | None = None
 
     @property
@@ -76,8 +75,7 @@ class Consents:
         self._now = services.clock.now()
         self._import_id, self._by = import_id, by
         self._erased = Erased(services)
-        pointer = services.store.get(InForce, policy.IN_FORCE)
-        self._versions = pointer.record.history if pointer else []
+        self._versions = Versions(services)
 
     def read(self, row: Row) -> Said:
         """Check a row: whose it is, what it is about, when, and the evidence of a yes."""
@@ -90,15 +88,26 @@ class Consents:
         at = moment(row, "at", self._now)
         if at is None:
             raise BadInput("must not be empty", "at")
+        purpose = self._purpose(row)
         return Said(
+            line=row.line,
             user_id=identity.user_id(cells["user_id"]) if "user_id" in cells else None,
             email=identity.address(cells["email"]) if "email" in cells else None,
-            purpose=self._purpose(row),
+            purpose=purpose,
             granted=granted,
             at=at,
-            evidence=self._evidence(row) if granted else {},
-            confirmed_at=moment(row, "confirmed_at", self._now),
+            evidence=self._versions.evidence(row, purpose.name, at) if granted else None,
+            confirmed_at=self._confirmed_at(row, at) if granted else None,
         )
+
+    def _confirmed_at(self, row: Row, at: datetime) -> datetime | None:
+        confirmed_at = moment(row, "confirmed_at", self._now)
+        if confirmed_at is not None and confirmed_at < at:
+            # that somebody had the mailbox in another year does not say that it was they who agreed
+            raise BadInput(
+                "before the yes in at: a mailbox can confirm only what was said; else leave it empty", "confirmed_at"
+            )
+        return confirmed_at
 
     def _purpose(self, row: Row) -> Purpose:
         purpose = self._services.company.purpose(needed(row, "purpose"))
@@ -106,18 +115,6 @@ class Consents:
             asked = [one.name for one in self._services.company.purposes if one.legal_basis == "consent"]
             raise BadInput(f"one of {', '.join(asked)}: only these are asked for", "purpose")
         return purpose
-
-    def _evidence(self, row: Row) -> dict[str, str]:
-        for name in EVIDENCE:
-            if name not in row.cells:
-                raise BadInput("no evidence, so it is not taken as a consent", name)
-            if not WORD.fullmatch(row.cells[name]):
-                raise BadInput("1 to 80 letters, digits, blanks and . _ / -", name)
-        if row.cells["policy_version"] not in self._versions:
-            raise BadInput("a version that is published here; the guard must be able to compare", "policy_version")
-        if "text_sha256" in row.cells and not HASH.fullmatch(row.cells["text_sha256"]):
-            raise BadInput("64 hexadecimal digits, small letters", "text_sha256")
-        return {name: row.cells[name] for name in (*EVIDENCE, "text_sha256") if name in row.cells}
 
     def read_on(self) -> None:
         """Learn of whoever was erased meanwhile."""
@@ -130,12 +127,13 @@ class Consents:
         if standing and standing.at == said.at and standing.granted == said.granted:
             return Taken("unchanged")
         if standing and (standing.at > said.at or (standing.at == said.at and said.granted)):
-            raise Stale("a decision made here is later", "at")
+            when = "later" if standing.at > said.at else "a no of the same moment"
+            raise Stale(f"{self._origin(services, standing)} is {when}", "at")
         return self._given(services, said, whose) if said.granted else self._refused(services, said, whose)
 
     def _given(self, services: Services, said: Said, whose: Whose) -> Taken:
         self._refuse_erased(said)
-        _refuse_denied(services, said, whose)
+        self._refuse_denied(services, said, whose)
         if plus(said.at, said.purpose.ask_again_after) <= self._now:
             raise Stale(f"asked again after {said.purpose.ask_again_after}, which is over", "at")
         receipt = new_id()
@@ -152,6 +150,31 @@ class Consents:
         if said.at <= gone.at or not is_back:
             raise Stale(gone.rule, said.field)
 
+    def _refuse_denied(self, services: Services, said: Said, whose: Whose) -> None:
+        """Refuse a yes that something speaks against, the word of an account whose mailbox it would be too. Raises Stale."""
+        if any(_is_stopped(services, email, said.purpose) for email in whose.addresses):
+            raise Stale("the address is suppressed, and only a new yes here lifts that", "email")
+        asked = [one.record for one in [whose.before, *whose.accounts] if one]
+        if any(one.restricted_by for one in asked):
+            raise Stale("restricted while a request runs", said.field)
+        decided = [one.decisions.get(said.purpose.name) for one in asked]
+        later = [one for one in decided if one and not one.granted and not one.pending and one.at >= said.at]
+        if later:
+            raise Stale(f"an account that has this address said no later: {self._origin(services, later[0])}", "at")
+
+    def _origin(self, services: Services, decision: Decision) -> str:
+        """Say where a decision that stands was made, so that whoever imports finds it."""
+        try:
+            imported = receipts.receipt(services, decision.receipt)["receipt"].get("imported")
+        except Missing:
+            # its evidence is erased with the browser that gave it, and a file has none
+            imported = None
+        if imported is None:
+            return "a decision made here"
+        if imported["import"] != self._import_id:
+            return "a decision of an earlier import"
+        return f"line {imported['line']} of this file" if "line" in imported else "another row of this file"
+
     def _refused(self, services: Services, said: Said, whose: Whose) -> Taken:
         receipt, before, mailed = new_id(), whose.before, said.purpose.is_marketing or said.user_id is None
         emails = whose.addresses if said.user_id else reached(services, said.email or "", said.at)
@@ -164,19 +187,17 @@ class Consents:
         return Taken("said_no" if changes else "unchanged", changes, stopped.stops)
 
     def _decision(self, said: Said, receipt: str) -> Decision:
-        version = said.evidence.get("policy_version", "")
+        version = said.evidence.version if said.evidence else ""
         until = plus(said.at, said.purpose.ask_again_after)
         return Decision(granted=said.granted, at=said.at, policy=version, receipt=receipt, until=until)
 
     def _receipt(self, services: Services, said: Said, receipt: str, ref: str) -> Change:
-        """Return the receipt: what evidence there was, and that it was imported, never that we saw it given."""
-        version = said.evidence.get("policy_version")
-        published = services.store.get(Policy, version) if version else None
+        """Return the receipt: what the file states, and that it was imported, never that we saw it given."""
         claims = {
             "iss": services.base_url,
             "schema_version": "ISO/IEC TS 27560:2023",
             "record_id": receipt,
-            "privacy_notice": {"version": version, "sha256": published.record.hash} if published else {},
+            "privacy_notice": said.evidence.notice() if said.evidence else {},
             "collection_method": "import",
             "event_time": rfc3339(said.at),
             "purposes": {said.purpose.name: "given" if said.granted else "refused"},
@@ -184,7 +205,8 @@ class Consents:
                 "at": rfc3339(self._now),
                 "by": self._by,
                 "import": self._import_id,
-                "evidence": said.evidence,
+                "line": said.line,
+                "evidence": said.evidence.stated if said.evidence else {},
                 **({"mailbox_confirmed_at": rfc3339(said.confirmed_at)} if said.confirmed_at else {}),
             },
         }
@@ -207,18 +229,6 @@ def _mailbox(services: Services, email: str) -> Whose:
     lately = [one for one in links if one.kind == "account" and identity.lately_current(one, now)]
     accounts = [one for link in lately if (one := services.store.get(Subject, link.ref))]
     return Whose([email], before, alias, accounts)
-
-
-def _refuse_denied(services: Services, said: Said, whose: Whose) -> None:
-    """Refuse a yes that something speaks against, the word of an account whose mailbox it would be too. Raises Stale."""
-    if any(_is_stopped(services, email, said.purpose) for email in whose.addresses):
-        raise Stale("the address is suppressed, and only a new yes here lifts that", "email")
-    asked = [one.record for one in [whose.before, *whose.accounts] if one]
-    if any(one.restricted_by for one in asked):
-        raise Stale("restricted while a request runs", said.field)
-    decided = [one.decisions.get(said.purpose.name) for one in asked]
-    if any(one and not one.granted and not one.pending and one.at >= said.at for one in decided):
-        raise Stale("an account that has this address said no later", "at")
 
 
 def _outdone(services: Services, said: Said, whose: Whose) -> list[Stored[Subject]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -31,6 +32,8 @@ COLUMNS = (
 )
 TEXTS = ("name", "locale", "country")
 IDS = ("stripe_customer_ids", "ga_client_ids", "meta_user_ids")
+STRIPE_ID = re.compile(r"cus_[A-Za-z0-9]{1,60}")
+COUNTRY = re.compile(r"[A-Z]{2}")
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,22 @@ def linked(services: Services, said: Said) -> Taken:
     return Taken("new" if is_new else "completed", changes)
 
 
+def country(said: str | None) -> str | None:
+    """Return a country's two letters (ISO 3166) in capitals; None where there is none. Raises BadInput."""
+    letters = said.upper() if said else None
+    if letters and not COUNTRY.fullmatch(letters):
+        raise BadInput("two letters (ISO 3166) such as AT", "country")
+    return letters
+
+
+def _stripe_ids(row: Row) -> list[str]:
+    ids = several(row, "stripe_customer_ids")
+    # what is no id of Stripe's would be asked for there in vain, and the person's data would stay
+    if not all(STRIPE_ID.fullmatch(one) for one in ids):
+        raise BadInput("Stripe's ids of customers, cus_…, several apart by spaces or semicolons", "stripe_customer_ids")
+    return ids
+
+
 def _said(row: Row) -> Said:
     linked = Linked(
         user_id=needed(row, "user_id"),
@@ -114,8 +133,8 @@ def _said(row: Row) -> Said:
         email_verified=truth(row, "email_verified"),
         name=row.cells.get("name"),
         locale=row.cells.get("locale"),
-        country=row.cells.get("country"),
-        stripe_customer_ids=several(row, "stripe_customer_ids"),
+        country=country(row.cells.get("country")),
+        stripe_customer_ids=_stripe_ids(row),
         ga_client_ids=several(row, "ga_client_ids"),
         meta_user_ids=several(row, "meta_user_ids"),
     )

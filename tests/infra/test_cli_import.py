@@ -12,11 +12,12 @@ import pytest
 
 from infra.cli import main
 from infra.container import Container
+from infra.imports.explained import COLUMNS
 from infra.local.server import SAMPLE_POLICY
 from infra.settings import Settings
 from shared import suppressions
 from shared.promises import objections, people, subjects
-from shared.promises.policy import Draft, publish
+from shared.promises.policy import Draft, canonical_text, publish, text_hash
 from shared.promises.subjects import Linked
 from shared.records import ALL_IMPORTS, Subject
 from shared.store import Query, every
@@ -24,6 +25,7 @@ from tests.contracts.running_sandbox import RunningSandbox
 
 CUSTOMERS = "user_id,email,email_verified\n"
 ANN = "ann@mail.test"
+SHOWN = text_hash(canonical_text(SAMPLE_POLICY.read_text()))
 
 
 class Desk(NamedTuple):
@@ -69,10 +71,16 @@ WHOLE = {
     "empty": (b"", "empty: a header line and at least one row are needed"),
     "a header alone": (CUSTOMERS, "empty: a header line and at least one row are needed"),
     "no header": ("u1,ann@mail.test,true\nu2,bea@mail.test,true\n", "column 1 of the first line is none of user_id"),
-    "an unknown column": ("user_id,shoe_size\nu1,44\n", "column 2 of the first line is none of user_id"),
+    "an unknown column": ("user_id,Shoe Size\nu1,44\n", "column 2 of the first line, shoe size, is none of user_id"),
+    "an unknown column that may be an address": (
+        "user_id,ann@mail.test\nu1,1\n",
+        "column 2 of the first line is none of user_id",
+    ),
+    "a column without a name": ("user_id,\nu1,1\n", "column 2 of the first line is none of user_id"),
     "a missing column": ("email,email_verified\nann@mail.test,true\n", "column user_id is missing"),
     "a column twice": ("user_id,email,email\nu1,a@mail.test,b@mail.test\n", "column email stands twice"),
-    "another separator": ("user_id;email\nu1;ann@mail.test\n", "column 1 of the first line is none of user_id"),
+    "a column twice in capitals": ("user_id,Email,email\nu1,a@mail.test,b@mail.test\n", "column email stands twice"),
+    "another separator": ("user_id|email\nu1|ann@mail.test\n", "; commas, semicolons, tabs set columns apart"),
     "UTF-16": (f"{CUSTOMERS}u1,ann@mail.test,true\n".encode("utf-16"), "not UTF-8 text"),
     "UTF-16 without a mark": (f"{CUSTOMERS}u1,ann@mail.test,true\n".encode("utf-16-le"), "not UTF-8 text"),
     "Latin-1": (f"user_id,name\nu1,J{chr(252)}rgen\n".encode("latin-1"), "not UTF-8 text"),
@@ -100,10 +108,80 @@ def test_a_file_whose_structure_is_wrong_is_refused_whole(
     assert not list(every(desk.services.store, ALL_IMPORTS))
 
 
-@pytest.mark.parametrize("name", ["", "nowhere.csv"])
+NO_FILES = {
+    "": "a folder, not a file",
+    "nowhere.csv": "nowhere.csv: there is no such file or folder",
+    "given.csv/more.csv": "more.csv: no such folder",
+}
+
+
+@pytest.mark.parametrize("name", NO_FILES)
 def test_what_is_no_file_is_refused(desk: Desk, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    desk.file(CUSTOMERS)
     assert main(["import", "customers", str(desk.folder / name)]) == 1
-    assert "Traceback" not in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert NO_FILES[name] in said
+    assert "Errno" not in said
+
+
+NO_REPORTS = {".": "a folder, and a file is needed", "no/such/r.csv": "there is no such file or folder"}
+
+
+@pytest.mark.parametrize("name", NO_REPORTS)
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_taken(
+    desk: Desk, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    given = desk.file(f"{CUSTOMERS}u1,{ANN},true\n")
+    assert main(["import", "customers", given, "--report", str(desk.folder / name)]) == 1
+    said = capsys.readouterr().err
+    assert NO_REPORTS[name] in said
+    assert "Errno" not in said
+    assert desk.subjects() == 0
+
+
+SEPARATED = {
+    "commas": "user_id,email,email_verified\nu1,ann@mail.test,true\n",
+    "semicolons": "user_id;email;email_verified\nu1;ann@mail.test;true\n",
+    "tabs": "user_id\temail\temail_verified\nu1\tann@mail.test\ttrue\n",
+    "quoted": '"user_id";"email";"email_verified"\n"u1";"ann@mail.test";"true"\n',
+    "capitals and blanks": "User_ID , EMAIL,Email_Verified\nu1,ann@mail.test,true\n",
+    "semicolons in a cell": 'user_id;email;email_verified;stripe_customer_ids\nu1;ann@mail.test;true;"cus_1;cus_2"\n',
+}
+
+
+@pytest.mark.parametrize("case", SEPARATED)
+def test_columns_are_found_by_their_names_however_they_are_set_apart_and_written(desk: Desk, case: str) -> None:
+    assert main(["import", "customers", desk.file(SEPARATED[case])]) == 0
+    assert [one.known.user_id for one in people.by_address(desk.services, ANN)] == ["u1"]
+
+
+def test_a_row_of_another_separator_than_the_header_is_told_which_is_expected(desk: Desk) -> None:
+    given = desk.file("user_id;email\nu1,ann@mail.test\nu2;bea@mail.test\n")
+    assert main(["import", "customers", given, "--report", str(desk.folder / "report.csv")]) == 0
+    assert desk.report()[1:] == [["2", "row", "1 cells where the first line has 2, set apart by semicolons"]]
+
+
+@pytest.mark.parametrize("what", ["customers", "consents", "unsubscribes"])
+def test_help_says_what_each_column_holds(capsys: pytest.CaptureFixture[str], what: str) -> None:
+    with pytest.raises(SystemExit):
+        main(["import", what, "--help"])
+    said = capsys.readouterr().out
+    assert all(f"\n  {name}" in said for name in COLUMNS[what][1])
+    assert "commas, semicolons or tabs" in said
+    assert ("cus_…; several apart by spaces or semicolons" in said) is (what == "customers")
+
+
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_refused_rows_tell_how_to_have_their_report(
+    desk: Desk, capsys: pytest.CaptureFixture[str], more: list[str]
+) -> None:
+    hint = "with --report FILE"
+    given, report = desk.file(f"{CUSTOMERS}a/b,,\n"), ["--report", str(desk.folder / "report.csv")]
+    for arguments, told in (([], True), ([], True), (report, False)):
+        assert main(["import", "customers", given, *more, *arguments]) == 0
+        assert (hint in capsys.readouterr().out) is told
+    assert main(["import", "customers", desk.file(f"{CUSTOMERS}u1,,\n", "good.csv"), *more]) == 0
+    assert hint not in capsys.readouterr().out
 
 
 ROWS = {
@@ -155,13 +233,14 @@ def test_a_decision_without_a_real_time_is_refused(desk: Desk, at: str) -> None:
         ("u1,,analytics,perhaps,v1,form,site", "granted"),
         ("u1,,analytics,true,v0,form,site", "policy_version"),
         ("u1,,analytics,true,v1,ann@mail.test,site", "method"),
+        ("u1,,analytics,true,v1,telepathy,site", "method"),
         ("u1,,analytics,true,v1,form,", "source"),
     ],
 )
 def test_a_consent_that_is_none_is_refused_by_its_field(desk: Desk, cells: str, field: str) -> None:
     subjects.link(desk.services, Linked(user_id="u1"))
-    header = "user_id,email,purpose,granted,policy_version,method,source,at"
-    content = f"{header}\n{cells},2026-01-01T12:00:00Z\n"
+    header = "user_id,email,purpose,granted,policy_version,method,source,at,text_sha256"
+    content = f"{header}\n{cells},2026-01-01T12:00:00Z,{SHOWN}\n"
     told = ["--no-suppressions-exist", "--by", "olga", "--report", str(desk.folder / "report.csv")]
     assert main(["import", "consents", desk.file(content), *told]) == 0
     assert [row[:2] for row in desk.report()[1:]] == [["2", field]]
@@ -282,10 +361,15 @@ def test_long_lists_are_read_page_by_page(desk: Desk) -> None:
     assert stored.record.counts == {"rows": 1001, "stopped": 1001}
 
 
-def test_a_page_that_fails_leaves_the_import_open_and_consents_waiting(desk: Desk) -> None:
+def test_a_page_that_fails_leaves_the_import_open_and_consents_waiting(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
     desk.sandbox.put("sendgrid", email=ANN, unsubscribed=True)
     desk.sandbox.break_at(2)
     assert main(["import", "suppressions", "--from", "sendgrid"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("pledge: SendGrid ")
+    assert "run the same command again in some minutes (sendgrid_" in said
     consents = desk.file("user_id,purpose,granted,at\nu1,analytics,false,2026-01-01T12:00:00Z\n")
     assert main(["import", "consents", consents]) == 1
     desk.sandbox.break_at(None)

@@ -69,7 +69,7 @@ def may(house: House, **subject: str) -> Any:
 
 def test_customers_come_in_through_a_kill_and_only_who_said_yes_may_be_written_to(house: House, tmp_path: Path) -> None:
     count: int = house.count  # type: ignore[attr-defined]
-    version = house.get("/policy", Accept="application/json").json["version"]
+    policy = house.get("/policy", Accept="application/json").json
     customers = write(
         tmp_path / "customers.csv",
         "user_id,email,email_verified",
@@ -88,9 +88,9 @@ def test_customers_come_in_through_a_kill_and_only_who_said_yes_may_be_written_t
     house.put("sendgrid", email=email(2), unsubscribed=True)
     house.pledge("import", "suppressions", "--from", "sendgrid")
     house.pledge("import", "unsubscribes", write(tmp_path / "no.csv", "email", iter([[email(3)]])))
-    said = "2026-01-01T12:00:00Z", version, "form", "newsletter form"
+    said = "2026-01-01T12:00:00Z", policy["version"], policy["hash"], "form", "newsletter form"
     yes = ([f"u{n}", "marketing_email", "true", *said] for n in (1, 2, 3))
-    header = "user_id,purpose,granted,at,policy_version,method,source"
+    header = "user_id,purpose,granted,at,policy_version,text_sha256,method,source"
     house.pledge("import", "consents", write(tmp_path / "yes.csv", header, yes), "--report", str(report))
     assert [may(house, user_id=f"u{n}")["allowed"] for n in (0, 1, 2, 3)] == [False, True, False, False]
     with report.open(newline="") as file:

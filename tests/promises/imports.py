@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from infra.local.server import SAMPLE_POLICY
 from shared.imports import consents, customers
 from shared.imports.rows import Kind, Refusal, Row
 from shared.imports.stops import Stops
 from shared.promises import importing, processing
 from shared.promises.importing import Asked, Run
+from shared.promises.policy import canonical_text, text_hash
 from shared.promises.processing import Whom
 from tests.promises.world import World
 
 ANN, BEA = "ann@mail.test", "bea@mail.test"
 LONG_AGO = "2025-06-01T12:00:00Z"
-PROOF = {"policy_version": "v1", "method": "form", "source": "newsletter form"}
+SHOWN = text_hash(canonical_text(SAMPLE_POLICY.read_text()))
+"""The text of v1, which is published here on the first day of a world, and was shown before."""
+PROOF = {"policy_version": "v1", "method": "form", "source": "newsletter form", "text_sha256": SHOWN}
 
 
 def rows(*cells: dict[str, str]) -> list[Row]:

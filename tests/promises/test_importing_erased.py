@@ -59,7 +59,7 @@ ERASURES = [known_and_erased, known_and_long_erased, unknown_and_erased, about_t
 
 
 @pytest.mark.parametrize("happened", ERASURES)
-@pytest.mark.parametrize("row", [{"confirmed_at": LONG_AGO}, {}])
+@pytest.mark.parametrize("row", [{"confirmed_at": RECENT}, {}])
 def test_an_old_yes_of_an_address_that_was_erased_is_refused(
     world: World, happened: Happens, row: dict[str, str]
 ) -> None:
