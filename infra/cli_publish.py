@@ -23,6 +23,7 @@ TITLES = {
     "unprovable": "Not provable by anything",
     "missing": "Missing",
 }
+EFFECTIVE_AT = "RFC 3339, such as 2027-01-01T00:00:00Z; now when absent. A material change needs 14 days: name a day at least that far"
 WIDEST = 100
 BESIDE = 120
 """Letters of what stayed that are shown beside a change."""
@@ -39,7 +40,7 @@ def add_to(commands: Any) -> None:
     publish.add_argument("--summary", default="", help="what changed, in a sentence or two")
     publish.add_argument("--minor", action="store_true", help="not material: nobody is asked again")
     publish.add_argument("--changes", help="the purposes it changes, comma-separated; all of them when absent")
-    publish.add_argument("--effective-at", type=datetime.fromisoformat, help="RFC 3339; now when absent")
+    publish.add_argument("--effective-at", type=datetime.fromisoformat, help=EFFECTIVE_AT)
     publish.add_argument("--by", help="who publishes; the first of OPERATORS when absent")
     publish.add_argument(
         "--dry-run", action="store_true", help="change nothing: show recipients, findings and difference"
@@ -104,6 +105,9 @@ def _rehearsed(answer: dict[str, Any], *, colour: bool) -> Iterator[str]:
     yield f"In effect from {answer['effective_at']}, {'material' if answer['material'] else 'not material'}"
     money = answer["cost"].get("money")
     yield f"Recipients: {answer['recipients']} accounts" + (f", {money} at most" if money else "")
+    yield "Less those whose address is not confirmed or bounced; accounts that share a mailbox get one mail."
+    if any(one.rule == "notice_too_short" for one in answer["findings"]):
+        yield "Give people 14 days: pass --effective-at with a day at least that far, or --minor if nobody need be asked."
     if answer["unchanged"]:
         yield "Neither the text nor purposes and recipients changed: everybody would be written to for nothing."
     yield from _found(answer["findings"])

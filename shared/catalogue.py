@@ -33,12 +33,20 @@ def fingerprint(described: Mapping[str, Any]) -> str:
     return sha256(canonical(described)).hexdigest()
 
 
+class Values(msgspec.Struct, frozen=True, kw_only=True):
+    """What a field was and what it is; None where it is not said."""
+
+    old: Any
+    new: Any
+
+
 class Changed(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry that is in both, and its fields that differ."""
+    """An entry that is in both, and its fields that differ, with what they were and are."""
 
     name: str
     title: str
     fields: list[str]
+    values: dict[str, Values] = {}
 
 
 class Entries(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +88,7 @@ def _entries(old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]) -> 
         added={name: entry["title"] for name, entry in new.items() if name not in old},
         removed={name: entry["title"] for name, entry in old.items() if name not in new},
         changed=[
-            Changed(name=name, title=entry["title"], fields=_fields(old[name], entry))
+            Changed(name=name, title=entry["title"], fields=_fields(old[name], entry), values=_values(old[name], entry))
             for name, entry in new.items()
             if name in old and old[name] != entry
         ],
@@ -89,3 +97,7 @@ def _entries(old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]) -> 
 
 def _fields(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     return sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+
+
+def _values(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Values]:
+    return {name: Values(old=old.get(name), new=new.get(name)) for name in _fields(old, new)}

@@ -1,7 +1,8 @@
 """What changed between two texts, in whole words and sentences that a person can read.
 
-Sentences are compared first, then the words of those that changed. Where little of a sentence stayed, the whole of it is
-shown as replaced: a word kept by chance between two changes only makes it harder to read.
+Sentences are compared first. Of those that changed each is held beside the one most like it, and their words are compared:
+a small change shows though much new follows it. Where little of a sentence stayed, the whole of it is shown as replaced: a
+word kept by chance between two changes only makes it harder to read.
 
 One budget of steps bounds the whole, whatever two texts hold. Where it ends, what changed is shown in whole stretches instead
 of words: that says less, and nothing untrue.
@@ -26,8 +27,11 @@ MOST_STEPS = 8_000_000
 FOR_SENTENCES = MOST_STEPS // 4
 STEPS_TO_BEGIN = 1_000
 """What beginning to compare the words of a stretch takes, beside a step a letter."""
+STEPS_OF_A_PAIR = 12
+"""What it takes to hold one sentence beside another, beside a step a word."""
 ALIKE = 0.45
 """Share of the words two sentences must have in common for their difference to be shown word by word."""
+NEARLY_ALL = 0.8
 LONGEST_WORD = 60
 FEW = 2
 """Words: a stretch this short between two changes is shown as part of them."""
@@ -49,9 +53,9 @@ class _Budget:
     def __init__(self, left: int) -> None:
         self.left = left
 
-    def spend(self, steps: int) -> bool:
-        """Tell whether there were that many left; takes them if so."""
-        affordable = steps <= self.left
+    def spend(self, steps: int, keep: int = 0) -> bool:
+        """Tell whether there were that many left, and as many to keep; takes them if so."""
+        affordable = steps + keep <= self.left
         self.left -= steps * affordable
         return affordable
 
@@ -81,8 +85,10 @@ def difference(old: str, new: str) -> list[Piece]:
     budget = _Budget(MOST_STEPS - FOR_SENTENCES)
     # the shortest first: one long rewritten chapter does not take their words from small changes
     order = sorted(range(len(stretches)), key=lambda n: sum(map(len, stretches[n])))
-    pieces = {n: _compared(*stretches[n], budget) for n in order}
-    return list(_joined(chain.from_iterable(pieces[n] for n in range(len(stretches)))))
+    pieces = {n: list(_by_sentences(*stretches[n], budget)) for n in order}
+    joined = _joined(chain.from_iterable(pieces[n] for n in range(len(stretches))))
+    # what went in one place and came in the next may be the same: then it stayed
+    return list(_joined(_piece(one.old, one.new, equal=one.old == one.new) for one in joined))
 
 
 def near_a_blank(text: str, at: int) -> int:
@@ -139,6 +145,71 @@ def _between(pairs: Sequence[tuple[int, int]], n_before: int, n_after: int) -> I
         yield a, b, c, d
         yield b, b + 1, d, d + 1
         a, c = b + 1, d + 1
+
+
+def _by_sentences(old: str, new: str, budget: _Budget) -> Iterator[Piece]:
+    """Compare a stretch sentence by sentence: each with the one most like it, and what is between those as a whole."""
+    before, after = (SENTENCES.findall(one) if old and new and old != new else [one] for one in (old, new))
+    row = list(_filled(before, after, _most_alike(before, after, budget)))
+    for a, b, c, d in _between(row, len(before), len(after)):
+        yield from _compared("".join(before[a:b]), "".join(after[c:d]), budget)
+
+
+def _most_alike(before: Sequence[str], after: Sequence[str], budget: _Budget) -> list[tuple[int, int]]:
+    """Return the places of sentences that are alike, in the same order in both, so that most letters stay; none if that costs too much."""
+    cells = STEPS_OF_A_PAIR * len(before) * len(after)
+    if len(before) == len(after) == 1 or cells > budget.left:
+        return []
+    olds, news = [_words_of(one) for one in before], [_words_of(one) for one in after]
+    steps = sum(map(len, olds)) * len(news) + sum(map(len, news)) * len(olds) + cells
+    # half at most: what is found alike has its words still to be compared
+    if not budget.spend(steps, keep=steps) or _is_cut_anew(olds, news):
+        return []
+    stayed = [[_stayed(old, new) for new in news] for old in olds]
+    return _best_row(stayed)
+
+
+def _is_cut_anew(olds: Sequence[Counter[str]], news: Sequence[Counter[str]]) -> bool:
+    """Tell whether one sentence became several, or several one, with hardly another word: no two of them belong together."""
+    if min(len(olds), len(news)) > 1:
+        return False
+    old, new = (Counter(chain.from_iterable(one.elements() for one in some)) for some in (olds, news))
+    return _stayed(old, new) >= NEARLY_ALL * max(_letters(old), _letters(new))
+
+
+def _words_of(sentence: str) -> Counter[str]:
+    return Counter(word for word in WORDS.findall(sentence) if word.strip())
+
+
+def _stayed(old: Counter[str], new: Counter[str]) -> int:
+    """Return the letters two sentences share; none where these are less than makes them alike."""
+    few, many = sorted((old, new), key=len)
+    shared = sum(len(word) * min(n, many[word]) for word, n in few.items() if word in many)
+    return shared if shared >= ALIKE * max(_letters(old), _letters(new)) else 0
+
+
+def _letters(words: Counter[str]) -> int:
+    return sum(len(word) * n for word, n in words.items())
+
+
+def _best_row(stayed: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+    """Return the row of places, rising in both, whose sum is highest."""
+    n_old, n_new = len(stayed), len(stayed[0])
+    best = [[0] * (n_new + 1) for _ in range(n_old + 1)]
+    for a in reversed(range(n_old)):
+        for c in reversed(range(n_new)):
+            together = stayed[a][c] + best[a + 1][c + 1] if stayed[a][c] else 0
+            best[a][c] = max(together, best[a + 1][c], best[a][c + 1])
+    row, a, c = list[tuple[int, int]](), 0, 0
+    while a < n_old and c < n_new:
+        if stayed[a][c] and best[a][c] == stayed[a][c] + best[a + 1][c + 1]:
+            row.append((a, c))
+            a, c = a + 1, c + 1
+        elif best[a][c] == best[a + 1][c]:
+            a += 1
+        else:
+            c += 1
+    return row
 
 
 def _compared(old: str, new: str, budget: _Budget) -> list[Piece]:

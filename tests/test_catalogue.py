@@ -9,7 +9,7 @@ import yaml
 from infra.http.difference_page import sentences
 from infra.settings import SAMPLES
 from shared.annex import ANNEX
-from shared.catalogue import Changed, catalogue, differing
+from shared.catalogue import Values, catalogue, differing
 from shared.company import company_from
 
 COMPANY = company_from(yaml.safe_load((SAMPLES / "company.yaml").read_text()))
@@ -49,8 +49,32 @@ def test_a_reason_that_is_worded_anew_changes_no_recipient() -> None:
 def test_an_entry_that_changed_says_in_what() -> None:
     moved = msgspec.structs.replace(ANNEX[0], location="the moon", data=["client id"])
     found = differing(of(), of([moved, *ANNEX[1:]]))
-    assert found.recipients.changed == [Changed(name=moved.name, title="Google Analytics", fields=["data", "location"])]
-    assert sentences(found) == ["Google Analytics: changed is which data, where it goes."]
+    (one,) = found.recipients.changed
+    assert (one.name, one.title, one.fields) == (moved.name, "Google Analytics", ["data", "location"])
+    assert one.values["location"] == Values(old="European Union and United States", new="the moon")
+    (said,) = sentences(found)
+    assert said.startswith("Google Analytics: which data (no longer: pages seen, coarse location, device type); ")
+    assert said.endswith("; where it goes was “European Union and United States” and is “the moon”.")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"kept_for": "P20M", "kept_in_words": "20 months"}, "how long it is kept was “14 months” and is “20 months”"),
+        ({"kept_for": "P1Y"}, "how long it is kept was “14 months” and is “1 year”"),
+        (
+            {"recipients": ["google_analytics", "stripe"]},
+            "who gets it (new: Stripe, no longer: Google Tag Manager)",
+        ),
+        ({"legal_basis": "legitimate_interests"}, "the legal basis was “consent” and is “legitimate interests”"),
+        ({"sendgrid_group": 7}, "its list at the mail service was “nothing” and is “7”"),
+    ],
+    ids=str,
+)
+def test_what_a_purpose_was_and_is_stands_there_once_and_in_words(changed: dict[str, Any], said: str) -> None:
+    one = msgspec.structs.replace(COMPANY.purposes[4], **changed)
+    found = differing(of(), of(purposes=[*COMPANY.purposes[:4], one, *COMPANY.purposes[5:]]))
+    assert sentences(found) == [f"Counting how the site is used: {said}."]
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,46 @@ def test_a_new_sentence_leaves_the_others_alone() -> None:
     ]
 
 
+OLD = "We delete your data within 14 days after we know that it is you."
+NEW = OLD.replace("14", "30")
+ADDED = (
+    "Backups go with the next one we make. What tax law makes us keep stays in a store of its own, which nobody reads."
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (OLD, f"{NEW} {ADDED}"),
+        (OLD, f"{ADDED} {NEW}"),
+        (f"{OLD} {ADDED}", NEW),
+        (f"# One\n\n{OLD}\nEnd.\n", f"# One\n\n{NEW}\n\n{ADDED}\nEnd.\n"),
+        (f"{OLD} We sell nothing at all.", f"{ADDED} {NEW} Orders are packed by hand in Leith."),
+    ],
+)
+def test_a_changed_word_is_shown_alone_though_sentences_come_or_go_beside_it(old: str, new: str) -> None:
+    assert [one for one in seen(old, new) if one[1:] in {("14", "30"), ("30", "14")}]
+    stayed = "".join(one[1] for one in seen(old, new) if one[0] == "equal")
+    assert "We delete your data within" in stayed
+    assert "days after we know that it is you" in stayed
+
+
+def test_each_sentence_is_held_beside_the_one_most_like_it() -> None:
+    old = "We keep your name for two years. We keep your orders and your invoices for six years."
+    new = "We keep your orders and your invoices for nine years. We keep cookies. We keep your name for two years at most."
+    changed = [one for one in seen(old, new) if one[0] == "replace"]
+    assert [one[1:] for one in changed if "six" in one[1]] == [("six", "nine")]
+
+
+def test_a_sentence_cut_in_two_keeps_its_words() -> None:
+    stayed = "".join(
+        one[1]
+        for one in seen("We count visits, and we keep the counts here.", "We count visits. We keep the counts here.")
+        if one[0] == "equal"
+    )
+    assert "We count visits" in stayed
+
+
 @given(texts, texts, st.integers(0, 60), st.integers(0, 4_000))
 def test_a_difference_cut_short_holds_both_texts_whole_and_calls_nothing_the_same_that_is_not(
     old: str, new: str, for_sentences: int, in_all: int

@@ -6,11 +6,14 @@ import msgspec
 
 
 class PublishForm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the page posts. `seen`: the hash of what was looked at, by the button that publishes it; else it is shown first."""
+    """What the page posts. `seen`: the hash of what was looked at, by the button that publishes it; else it is shown first.
 
-    token: str
-    version: str
-    text: str
+    A field left empty is absent: the page then says which, and keeps what was typed into the others.
+    """
+
+    token: str = ""
+    version: str = ""
+    text: str = ""
     title: str | None = None
     summary: str = ""
     effective_on: str | None = None

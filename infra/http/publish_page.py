@@ -45,6 +45,13 @@ def posted(services: Container, form: PublishForm, *, page: bool) -> flask.Respo
         return _page(services, typed, refusal.status, problem={"rule": refusal.rule, "field": refusal.field})
 
 
+def _named(form: PublishForm) -> str:
+    # a draft without a name is given one; on the page its field was left empty
+    if not form.version.strip():
+        raise BadInput("a version needs a name, such as 2027-01-01", "version")
+    return form.version
+
+
 def _operator(services: Container, token: str) -> str:
     try:
         return operator_by(token.strip(), services, FUNCTION).name
@@ -55,7 +62,7 @@ def _operator(services: Container, token: str) -> str:
 def _draft(form: PublishForm) -> policy.Draft:
     return policy.Draft(
         text=form.text,
-        version=form.version,
+        version=_named(form),
         title=form.title,
         summary=form.summary,
         material=not form.minor,
@@ -65,10 +72,15 @@ def _draft(form: PublishForm) -> policy.Draft:
 
 
 def _midnight(day: str | None) -> datetime | None:
+    if not day:
+        return None
     try:
-        return datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC) if day else None
+        at = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         raise BadInput("a day is needed, such as 2027-01-01", "effective_on") from None
+    if not 1 < at.year < policy.LAST_YEAR:
+        raise BadInput(f"a day of a year before {policy.LAST_YEAR} is needed, such as 2027-01-01", "effective_on")
+    return at
 
 
 def _published(services: Container, typed: dict[str, Any], draft: policy.Draft, by: str) -> flask.Response:
@@ -80,7 +92,9 @@ def _published(services: Container, typed: dict[str, Any], draft: policy.Draft, 
 def _rehearsed(services: Container, typed: dict[str, Any], draft: policy.Draft, by: str) -> flask.Response:
     answer = publishing.rehearse(services, draft, by)
     first = answer["diff"] is None
+    titles = {one.name: one.title for one in services.company.purposes}
     shown = {
+        "asked_again": [titles[name] for name in answer["changes"] or titles],
         "changes_shown": None if first else parts(answer["diff"]),
         "declared": [] if first else sentences(answer["catalogue"]),
     }

@@ -82,7 +82,7 @@ SUPERLATIVE = re.compile(
     r"|\bhighest (?:\w+ ){0,3}?(?:standards?|levels?|degree|security|protection|safety)\b"
     r"|\b(?:best|strongest|greatest|utmost|maximum)(?: possible| available| conceivable)? (?:\w+ )?(?:protection|security|safety|safeguards?|encryption)\b"
     r"|\b(?:100 ?%|completely|absolutely|totally|perfectly|fully|always) (?:secure|safe|protected|confidential)\b"
-    r"|\b(?:latest|newest|most advanced|most modern|unbreakable|military[- ]grade|bank[- ](?:level|grade)|state[- ]of[- ]the[- ]art) "
+    r"|\b(?:latest|newest|most advanced|most modern|unbreakable|military[- ]grade|bank[- ](?:level|grade)) "
     r"(?:\w+ ){0,2}?(?:encryption|security|technolog\w+|protection|safeguards?|measures?)\b"
     r"|\b(?:guarantee|guarantees|ensure that)(?: \w+){0,3} (?:security|safety|confidentiality) of\b|\bimpossible to (?:hack|breach|intercept|steal)"
     r"|\b(?:can ?not|never|no one can|nobody can)(?: be)? (?:hack|breach|stolen|lost)(?:ed)?\b"
@@ -91,6 +91,10 @@ MODEST = re.compile(
     r"\b(?:no|not|cannot|never|nor|neither|none|nobody|aim|strive|try|endeavou?r)\b[^.;]{0,60}?\b(?:100 ?%|complet\w+|absolut\w+|fully|full|guarantee\w*"
     r"|perfectly|totally|highest|always|total\w*|strict|latest|best|utmost|maximum|entirely)"
 )
+ON_ITS_WAY = re.compile(
+    r"(?: \w+){0,2} (?:by|with|through|using|over|via) (?:\w+ ){0,2}?(?:tls|ssl|https|encryption)\b"
+)
+"""What protects data on its way is named, and can be seen to do so."""
 ADDRESS = re.compile(r"[a-z0-9._%+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,5}")
 ABOUT_RIGHTS = re.compile(
     r"\b(?:rights?|object\w*|opt(?:ing)?[- ]out|unsubscri\w*|delet\w+|eras\w+|request\w*|privacy|contact us|contacting us|personal data)\b"
@@ -108,9 +112,13 @@ OF_MARKETING = re.compile(
 OF_SOME = re.compile(r" (?:about|regarding|(?:in|on|of) (?:your|the) (?:browser|device|phone))\b")
 AGE = re.compile(
     r"\b(?:under|below|younger than)(?: the age of| age)? (?P<under>\d{1,2})\b"
-    r"|\b(?:at least|minimum age (?:is|of)|aged?) (?P<least>\d{1,2})(?: years| or (?:older|over|above)|\b)"
+    r"|\b(?:at least|minimum age (?:is|of)|must be(?: aged)?) (?P<least>\d{1,2})(?: years| or (?:older|over|above)|\b)"
     r"|\b(?P<over>\d{1,2}) (?:years (?:old |of age )?)?(?:or|and) (?:older|over|above)\b"
 )
+WITH_A_PARENT = re.compile(
+    r"\b(?:visit|come|attend|enter|read|look)\w*\b.{0,60}\b(?:with|accompanied by|together with) (?:an? |their |his |her |your )?(?:parent|guardian|adult)"
+)
+"""A visit in company sets no minimum age."""
 OF_A_PURCHASE = re.compile(r"\bto (?:buy|order|purchase|win|enter|take part)\b|\balcohol|\btobacco")
 ABOUT_AGE = re.compile(r"\b(?:child\w*|minors?|years? (?:old|of age)|age|aged|younger|older)\b")
 
@@ -172,7 +180,7 @@ def _is_about_changes(place: Place) -> bool:
 def superlative(place: Place, facts: Facts) -> str | None:
     """Tell whether something is claimed that no configuration can prove."""
     found = SUPERLATIVE.search(place.low)
-    if not found or MODEST.search(place.low):
+    if not found or MODEST.search(place.low) or ON_ITS_WAY.match(place.low, found.end()):
         return None
     return f"No configuration can prove “{found[0]}”. Say what is done instead."
 
@@ -207,6 +215,7 @@ def other_age(place: Place, facts: Facts) -> str | None:
         not found
         or not ABOUT_AGE.search(place.low)
         or OF_A_PURCHASE.search(place.low)
+        or WITH_A_PARENT.search(place.low)
         or place.low[found.end() :].lstrip().startswith(("%", "per cent", "percent", "day", "month"))
     ):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from shared.policy_reading.facts import Facts, Place
 from shared.policy_reading.periods import PERIOD, Period, days_of, period
@@ -78,6 +79,13 @@ FOR = re.compile(
     r"(?:for|is)(?: a period of| a maximum of| a total of| the)? (?P<bound>up to |at most |no longer than |no more than |at least |a minimum of |"
     r"a maximum of |maximum |not more than )?" + PERIOD
 )
+KEEPING = re.compile(r"(?:keep|retain|store|hold)\b")
+PARTS = re.compile(r",\s+(?:and |but |while )?|;\s+| and (?=[\w ]{1,40} for )| while | whereas ")
+EACH = re.compile(
+    r"(?:(?:keep|retain|store|hold) )?(?:(?!keep|retain|store|hold|last|that|which|not)[\w/-]+ ){1,4}(?:(?:is|are) (?:kept|retained|stored|held) )?"
+    r"for (?P<bound>up to |at most |no longer than |no more than |at least )?" + PERIOD
+)
+"""One of several kinds of data in a sentence, with the period it is kept for and nothing else."""
 TOPICS = {
     "payments": re.compile(r"\b(?:payment|invoice|billing|purchase|transaction|accounting|tax)"),
     "counts of use": re.compile(r"\b(?:analytic|usage data|usage statistics|statistics|page views?)"),
@@ -173,8 +181,22 @@ def kept_after_the_end(place: Place, facts: Facts) -> str | None:
 def kept_for(place: Place, facts: Facts) -> str | None:
     """Tell whether a period for keeping one kind of data is none that is configured for it."""
     found, topic = FOR.search(place.low), _topic(place.low)
-    if not found or topic is None or "cookie" in place.low or DENIED.search(place.low[: found.start()]):
+    if not found or "cookie" in place.low or DENIED.search(place.low[: found.start()]):
         return None
+    if topic is not None:
+        return _kept_otherwise(topic, found, facts)
+    return next(filter(None, (_kept_otherwise(*one, facts) for one in _of_each(place.low, found.start()))), None)
+
+
+def _of_each(low: str, start: int) -> Iterator[tuple[str, re.Match[str]]]:
+    """Yield what a sentence that keeps several kinds of data says of each: the kind and its period."""
+    for part in PARTS.split(low[start:] if KEEPING.match(low, start) else low):
+        found, topic = EACH.fullmatch(part.strip(" .")), _topic(part)
+        if found and topic and not DENIED.search(part):
+            yield topic, found
+
+
+def _kept_otherwise(topic: str, found: re.Match[str], facts: Facts) -> str | None:
     named, configured = period(found), _configured(topic, facts)
     if not configured or any(_agrees(named, found["bound"], days_of(one)) for one in configured):
         return None

@@ -49,6 +49,7 @@ GIVES = re.compile(
     r"|partners?|providers?|processors?|subprocessors?|sub-processors?|recipients?|receives?|handles|stores|delivers|collects|counts|measures)\b"
 )
 NOT_GIVEN = re.compile(r"\b(?:not|never|no longer|neither|nor|without|instead of|stopped)\b|n't\b")
+DENIES_ALL = re.compile(r"\b(?:no|none|nobody|nothing|cannot|refuse\w*|forbid\w*|forbidden|prohibit\w*)\b")
 LISTED = re.compile(
     r"\b(?:sub-?processors?|processors|recipients?|service providers?|third[- ]part\w+|works? for us|we work with|share\w* (?:\w+ )?with)\b"
 )
@@ -59,13 +60,22 @@ CATEGORIES = re.compile(
 )
 PROPER = re.compile(r"(?:[A-Z][\w.&'-]*|\d+)(?: (?:[A-Z][\w.&'-]*|of|and|the|for|by|de|\d+))*")
 NAME_ENDS = re.compile(r"\s*(?:[:(,;]|\s[–—-]\s)")
+_NOBODY = r"(?:nobody|no one|no-one|no (?:third part\w+|other compan\w+|outsiders?))(?: else)?"
+_THEIR_DATA = r"(?:any of |all )?(?:your|the|any|their|our (?:users?|customers?)') (?:personal )?(?:data|information|details)\b(?! cent)"
+_ANYBODY = (
+    r"(?:any |other |outside )*(?:third part\w+|anyone|anybody|other compan\w+|other organi[sz]ation\w*|others)\b"
+)
 NO_SHARING = re.compile(
     r"\b(?:is|are) (?:never|not) (?:shared|disclosed|given|passed|transferred|provided|handed)(?: on| over)? (?:to|with) "
-    r"(?:any |other )*(?:third part\w+|anyone|anybody|other compan\w+)|"
-    r"\b(?:never|do not|don't|does not|will not|won't|shall not)(?: \w+){0,3}? (?:share|disclose|give|pass|transfer|provide|hand)"
-    r"(?: (?:or|and|,)? ?\w+){0,5}? (?:your|any|personal|the|it|them|user|customer)(?: \w+){0,4}? ?(?:with|to|on to) "
-    r"(?:any |other |outside )*(?:third part\w+|anyone|anybody|other compan\w+|other organi[sz]ation\w*|others)"
+    + _ANYBODY
+    + r"|\b(?:never|do not|don't|does not|will not|won't|shall not)(?: \w+){0,3}? (?:share|disclose|give|pass|transfer|provide|hand)"
+    r"(?: (?:or|and|,)? ?\w+){0,5}? (?:your|any|personal|the|it|them|user|customer|anything|data|information)(?: \w+){0,4}? ?(?:with|to|on to) "
+    + _ANYBODY
+    + rf"|\b{_NOBODY} (?:ever )?(?:gets?|receives?|obtains?|is given|are given|(?:has|have) access to) {_THEIR_DATA}"
+    rf"|\bwe (?:\w+ )?(?:share|give|disclose|pass|transfer|provide)(?: on)? {_THEIR_DATA}(?: on)? (?:with|to) {_NOBODY}"
+    rf"|\b(?:data|information|details) (?:is|are) (?:shared|disclosed|given|passed)(?: on)? (?:with|to) {_NOBODY}"
 )
+"""What says that nobody gets data; it names no recipients either."""
 EXCEPT = re.compile(
     r"\b(?:except\w*|other than|unless|without|besides|apart from|only|save|but|beyond|unrelated|not named|for their own"
     r"|who are not|that are not|unauthori[sz]ed|for (?:direct )?marketing|for money|who do not)\b"
@@ -74,6 +84,30 @@ FOR_ONE_USE = re.compile(
     r" (?:for (?!any\b|whatever\b|we\b|the\b|advertis|ads\b)(?!(?:\w+ ){0,2}reasons?\b)|(?:in order |so as )?to |so that |that |which |who )"
 )
 """What follows is what data is not shared for, or with whom not: no word of the rest."""
+FOR_A_WHILE = re.compile(r"(?: \w+){0,3} (?:while|until|before|when|if|during|after|whose|in transit)\b")
+KINDS = (
+    r"(?:data|information|address|list) (?:brokers?|dealers?|traders?)|brokers? of data|(?:marketing|advertising|ad|media) agenc(?:y|ies)"
+    r"|marketing (?:compan(?:y|ies)|firms?)|advertisers?|credit (?:reference |rating |reporting )?(?:agenc(?:y|ies)|bureaus?)"
+)
+_LED = r"(?: (?:our|other|some|selected|trusted|various|outside|external|chosen|carefully|such|as|third[- ]part\w+|partners?|and|or|,|\(?e\.g\.|including|for|example)|,)*"
+GIVEN_TO_A_KIND = re.compile(
+    r"\b(?:shared?|shares|disclosed?|discloses|sell|sold|sells|rent|rented|pass|passed|passes|given?|gives|provided?|provides|transfer|transferred"
+    rf"|transfers|send|sends|sent|traded?)\b(?: (?!(?:with|to|which|who|that|so)\b)[\w'-]+){{0,6}}? (?:with|to){_LED} "
+    rf"(?:(?!(?:which|who|that|to|for|by|because|so)\b)[\w-]+,? (?:and |or )?){{0,3}}?(?P<kind>{KINDS})\b(?! (?:of|for) (?:ours|us)\b)"
+)
+OF_DATA = re.compile(r"\b(?:data|information|details|profiles?|addresses|it|them)\b")
+NAMES_NOBODY = re.compile(
+    r"\b(?:aggregat\w+|statistic\w*|summar\w+|figures|counts|totals|reports?|our (?:logo|own|company)|number of)\b"
+)
+SOLD = re.compile(
+    r"\bwe(?: (?:may|might|can|could|will|also|sometimes|or our partners|then|share|rent|use|collect|and|or|,))*,? (?:sell|rent|lease|trade)(?: (?:or|and) \w+)?"
+    r" (?:(?:some|any|all|parts) of )?(?:your|personal|user|users'|customers?'?|their|this|that|such)(?: personal| contact| usage| own)? (?:data|information|details|profiles?)\b"
+    r"|\byour (?:personal |contact |usage )?(?:data|information|details|profile) (?:(?:may|might|can|could|will) (?:also )?be|is|are) (?:also )?(?:sold|rented)\b"
+)
+ONLY_ASKED = re.compile(
+    r"\b(?:whether|where|how|why|if|unless|until|only|without|with your (?:consent|permission)|do we|should we|were we|once you|after you)\b|\?"
+)
+"""A question, or what holds only once a person agrees."""
 STAYS = re.compile(
     r"\b(?:never|not|n't)(?: (?:be|is|are))?(?: \w+){0,3}? (?:leaves?|transfer\w*|sent|moved|stored|processed|exported)(?: \w+){0,3}? "
     r"(?:outside|out of|beyond|from)?(?: of)?(?: the)? ?(?:european union|eu|eea|european economic area|united kingdom|uk|europe)\b"
@@ -165,10 +199,50 @@ def unnamed(sentences: Iterable[Sentence], facts: Facts) -> list[tuple[str, str]
 
 def no_sharing(place: Place, facts: Facts) -> str | None:
     """Tell whether a text says that nobody gets data, while somebody does."""
-    found = NO_SHARING.search(place.low)
-    if not found or EXCEPT.search(place.low) or FOR_ONE_USE.match(place.low, found.end()) or not facts.used:
+    if not says_nobody(place.low) or not facts.used:
         return None
     return f"{len(facts.used)} subprocessors get data, {facts.used[0].title} among them."
+
+
+def says_nobody(low: str) -> bool:
+    """Tell whether a sentence says that nobody gets data, without a word of who does, when or for what."""
+    found = NO_SHARING.search(low)
+    if not found or EXCEPT.search(low) or ONLY_ASKED.search(low):
+        return False
+    return not FOR_ONE_USE.match(low, found.end()) and not FOR_A_WHILE.match(low, found.end())
+
+
+def names_kinds(low: str) -> bool:
+    """Tell whether a sentence speaks of those who get data, and not of nobody."""
+    return bool(LISTED.search(low)) and not says_nobody(low)
+
+
+def kind_unlisted(place: Place, facts: Facts) -> str | None:
+    """Tell whether data is said to go to a kind of firm of which none is in the annex."""
+    low = OWN_ACT.sub(" ", place.low)
+    found = GIVEN_TO_A_KIND.search(low)
+    if not found or not _is_plainly_said(low) or NAMES_NOBODY.search(low) or _in_annex(low, facts):
+        return None
+    if not OF_DATA.search(low[: found.end()]) or any(found["kind"] in one.role.lower() for one in facts.used):
+        return None
+    return f"None of the {len(facts.used)} subprocessors of this system is among {_plural(found['kind'])}."
+
+
+def sold(place: Place, facts: Facts) -> str | None:
+    """Tell whether data is said to be sold, which no purpose speaks of."""
+    if not SOLD.search(place.low) or not _is_plainly_said(place.low):
+        return None
+    if any(re.search(r"\b(?:sell|sale|sold|rent)", f"{one.title} {one.why}".lower()) for one in facts.company.purposes):
+        return None
+    return f"None of the {len(facts.company.purposes)} purposes configured is selling data, and who gets it works for the company."
+
+
+def _is_plainly_said(low: str) -> bool:
+    return not NOT_GIVEN.search(low) and not DENIES_ALL.search(low) and not ONLY_ASKED.search(low)
+
+
+def _plural(kind: str) -> str:
+    return kind if kind.endswith("s") else f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
 
 
 def stays_here(place: Place, facts: Facts) -> str | None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from shared.company import Purpose
 from shared.policy_reading.claims import ADDRESS
-from shared.policy_reading.claims_of_recipients import LISTED, names
+from shared.policy_reading.claims_of_recipients import names, names_kinds
 from shared.policy_reading.facts import Facts
 from shared.policy_reading.sentences import Sentence, plain
 
@@ -176,6 +176,8 @@ ITEMS: tuple[Item, ...] = (
         advisory=True,
     ),
 )
+LINKED_CONTACT = re.compile(r"\]\(\s*<?(?:mailto:[^\s()]+@|tel:|https?://[^\s()]*contact)|href=[\"']mailto:")
+"""A way to reach the controller that stands in a link alone: reading a text as sentences leaves the addresses of links out."""
 _SAYS = {item.rule: re.compile(item.says) for item in ITEMS}
 
 
@@ -197,7 +199,9 @@ def missing(text: str, sentences: Sequence[Sentence], facts: Facts) -> Iterator[
             "controller_identity", "GDPR Art. 13(1)(a)", f"The controller, {facts.company.name}, is not named."
         )
     for item in ITEMS:
-        if item.needed(facts) and not any(_SAYS[item.rule].search(one) for one in shown):
+        said = any(_SAYS[item.rule].search(one) for one in shown)
+        linked = item.rule == "controller_contact" and LINKED_CONTACT.search(text.lower())
+        if item.needed(facts) and not said and not linked:
             yield Missed(item.rule, item.source, item.why, item.advisory)
         if item.rule == "protection_officer":
             yield from _purposes(" ".join(shown), facts)
@@ -250,5 +254,5 @@ def _bases(said: str, facts: Facts) -> Iterator[Missed]:
 
 def _recipients(shown: Sequence[str], facts: Facts) -> Iterator[Missed]:
     named = any(names(one, entry.name, entry.title) for one in shown for entry in facts.annex)
-    if facts.used and not named and not any(LISTED.search(one) for one in shown):
+    if facts.used and not named and not any(names_kinds(one) for one in shown):
         yield Missed("recipients", "GDPR Art. 13(1)(e)", "Neither recipients nor categories of recipients are named.")

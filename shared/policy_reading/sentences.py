@@ -113,15 +113,21 @@ def _clean(words: str) -> str:
     return " ".join(shown.replace("|", " ").split())
 
 
-def _split(words: str) -> Iterator[str]:
+def ends(words: str) -> Iterator[int]:
+    """Yield where the sentences of a paragraph end but the last, with the blanks after them."""
     start = 0
     for end in END.finditer(words):
         before = words[start : end.start()].rsplit(maxsplit=1)
         last = before[-1].lower().lstrip("(\"'“‘") if before else ""
         is_number = last.replace(".", "").isdigit() and len(before) == 1
-        if last in ABBREVIATIONS or (len(last) == 1 and last.isalpha()) or is_number:
-            continue
-        yield words[start : end.end()].strip()
-        start = end.end()
-    if words[start:].strip():
-        yield words[start:].strip()
+        if not (last in ABBREVIATIONS or (len(last) == 1 and last.isalpha()) or is_number):
+            start = end.end()
+            yield start
+
+
+def _split(words: str) -> Iterator[str]:
+    start = 0
+    for end in (*ends(words), len(words)):
+        if words[start:end].strip():
+            yield words[start:end].strip()
+        start = end

@@ -6,13 +6,14 @@ would rather be silent than accuse a sentence that is kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from shared.catalogue import Entries, differing
 from shared.policy_reading import claims, claims_of_deletion, claims_of_recipients
 from shared.policy_reading.facts import Facts, Place
 from shared.policy_reading.language import foreign
@@ -20,9 +21,10 @@ from shared.policy_reading.missing import missing
 from shared.policy_reading.sentences import Sentence, read
 from shared.ports import Services
 from shared.promises import policy
-from shared.records import Findings
+from shared.records import Findings, Policy
 from shared.times import rfc3339
 from shared.vault import canonical
+from shared.words import day
 
 Kind = Literal["contradiction", "unprovable", "missing"]
 KINDS: tuple[Kind, ...] = ("contradiction", "unprovable", "missing")
@@ -30,6 +32,16 @@ NOTICE_OF_CHANGE = timedelta(days=14)
 MOST = 300
 """Findings kept of one text: a record ends at a million bytes."""
 LONGEST_QUOTE = 600
+MOST_NAMED = 8
+OF_PURPOSES = {
+    "why": "what it is for",
+    "legal_basis": "its legal basis",
+    "fields": "which data",
+    "kept_for": "how long it is kept",
+    "recipients": "who gets it",
+}
+"""What a person said yes to, of a purpose. A title or a word put better is nothing to ask again for."""
+OF_RECIPIENTS = {"data": "which data", "location": "where it goes", "role": "its role", "purpose": "what it is for"}
 MOST_IDS = 100
 """Ids in the evidence; the fingerprint covers all."""
 
@@ -67,6 +79,8 @@ RULES: tuple[Rule, ...] = (
     Rule("recipient_unlisted", "contradiction", "GDPR Art. 13(1)(e), 28", claims_of_recipients.unlisted),
     Rule("recipient_not_used", "contradiction", "GDPR Art. 13(1)(e)", claims_of_recipients.not_used),
     Rule("no_sharing", "contradiction", "GDPR Art. 13(1)(e)", claims_of_recipients.no_sharing),
+    Rule("recipient_kind", "contradiction", "GDPR Art. 13(1)(e)", claims_of_recipients.kind_unlisted),
+    Rule("sold", "contradiction", "GDPR Art. 5(1)(b), 13(1)(c)", claims_of_recipients.sold),
     Rule("stays_here", "contradiction", "GDPR Art. 13(1)(f)", claims_of_recipients.stays_here),
     Rule(
         "untracked",
@@ -84,12 +98,22 @@ RULES: tuple[Rule, ...] = (
 
 
 class Notice(NamedTuple):
-    """When a version is to take effect, as publishing it now would have it. `is_first`: there was none before."""
+    """How a version is to take effect, as publishing it now would have it. `is_first`: there was none before.
+
+    `given`: the moment asked for. `coming`: (version, its day) of those that will never take effect because of it.
+    `changed`: titles of purposes and recipients that differ, and in what. `ticked`: titles of the purposes named as changed.
+    `unmoved`: of these, those whose configuration is as it was.
+    """
 
     now: datetime
     effective_at: datetime
     material: bool
     is_first: bool
+    given: datetime | None = None
+    coming: Sequence[tuple[str, datetime]] = ()
+    changed: Sequence[str] = ()
+    ticked: Sequence[str] = ()
+    unmoved: Sequence[str] = ()
 
 
 def findings(text: str, facts: Facts, notice: Notice | None = None) -> list[Finding]:
@@ -189,7 +213,92 @@ def _missing(text: str, facts: Facts) -> Iterator[Finding]:
 
 
 def _notice(notice: Notice | None) -> Iterator[Finding]:
-    if notice is None or notice.is_first or not notice.material or notice.effective_at >= notice.now + NOTICE_OF_CHANGE:
+    if notice is None or notice.is_first:
         return
-    why = "A material change takes effect less than 14 days from now: nobody can object, leave or decide in time."
-    yield _finding("notice_too_short", "contradiction", why, "GDPR Art. 5(1)(a), 13(3)")
+    if notice.material and notice.effective_at < notice.now + NOTICE_OF_CHANGE:
+        why = "A material change takes effect less than 14 days from now: nobody can object, leave or decide in time."
+        yield _finding("notice_too_short", "contradiction", why, "GDPR Art. 5(1)(a), 13(3)")
+    if notice.given is not None and notice.given.date() < notice.now.date():
+        why = f"The day given, {day(notice.given)}, is past: it takes effect when it is published instead."
+        yield _finding("day_in_the_past", "contradiction", why, "GDPR Art. 5(1)(a)")
+    yield from _overtaken(notice)
+    yield from _scope(notice)
+
+
+def _overtaken(notice: Notice) -> Iterator[Finding]:
+    for version, at in notice.coming:
+        why = (
+            f"Version {version} will never take effect, although people were told that it does from {day(at)}: "
+            "this one takes effect before that day."
+        )
+        found = _finding("coming_overtaken", "contradiction", why, "GDPR Art. 5(1)(a), 13(3)")
+        yield msgspec.structs.replace(found, id=f"coming_overtaken-{version}")
+
+
+def _scope(notice: Notice) -> Iterator[Finding]:
+    """Hold what is said of the change, material or not and of which purposes, against what changed."""
+    if not notice.material and notice.changed:
+        why = f"It is called not material, but changed since is: {_some(notice.changed)}. Nobody is asked again."
+        yield _finding("called_minor", "contradiction", why, "GDPR Art. 5(1)(b), 7, 13(3)")
+    if not notice.material and notice.ticked:
+        why = f"It is called not material, so the purposes named with it count for nothing: {_some(notice.ticked)}."
+        yield _finding("purposes_ignored", "contradiction", why, "GDPR Art. 7")
+    if notice.material and notice.unmoved:
+        why = (
+            f"Named as changed is {_some(notice.unmoved)}, and nothing configured of it is other than before: "
+            "who said yes is asked again all the same."
+        )
+        found = _finding("purposes_unchanged", "contradiction", why, "GDPR Art. 7")
+        # its text may be what changed
+        yield msgspec.structs.replace(found, advisory=True)
+
+
+def _some(named: Sequence[str]) -> str:
+    more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+    return "; ".join(named[:MOST_NAMED]) + more
+
+
+def notice_of(
+    services: Services, draft: policy.Draft, version: Policy, earlier: policy.Published | None, now: datetime
+) -> Notice:
+    """Return how a prepared version is to take effect, after the one published last."""
+    if earlier is None:
+        return Notice(now, version.effective_at, version.material, is_first=True)
+    differs = differing(earlier.policy.catalogue, version.catalogue)
+    moved = {*differs.purposes.added, *(one.name for one in differs.purposes.changed)}
+    titles = {one.name: one.title for one in services.company.purposes}
+    return Notice(
+        now,
+        version.effective_at,
+        version.material,
+        is_first=False,
+        given=draft.effective_at,
+        coming=list(_never(services, earlier, version.effective_at, now)),
+        changed=[*_moved(differs.purposes, OF_PURPOSES), *_moved(differs.recipients, OF_RECIPIENTS)],
+        ticked=[titles[name] for name in draft.changes or []],
+        unmoved=[titles[name] for name in draft.changes or [] if name not in moved],
+    )
+
+
+def _never(
+    services: Services, earlier: policy.Published, before: datetime, now: datetime
+) -> Iterator[tuple[str, datetime]]:
+    """Yield the versions still to come whose day is after that moment, newest first."""
+    at = soonest = earlier.policy.effective_at
+    for version in reversed(earlier.policy.history):
+        at = policy.read(services, version).policy.effective_at
+        if at <= now:
+            return
+        # one that an earlier publication took the place of is lost already
+        if at > before and (at < soonest or version == earlier.version):
+            yield version, at
+        soonest = min(soonest, at)
+
+
+def _moved(entries: Entries, telling: Mapping[str, str]) -> Iterator[str]:
+    yield from (f"{title} (new)" for title in entries.added.values())
+    yield from (f"{title} (gone)" for title in entries.removed.values())
+    for one in entries.changed:
+        words = list(dict.fromkeys(telling[field] for field in one.fields if field in telling))
+        if words:
+            yield f"{one.title} ({', '.join(words)})"

@@ -137,15 +137,16 @@ def prepare(services: Services, draft: Draft, by: str, now: datetime) -> Prepare
     policy = _record(services, draft, by, now, [*history, version], earlier)
     if version in history:
         raise Stale("this version exists, and a version never changes", "version")
-    return Prepared(version, policy, _findings(services, policy, now), pointer, earlier)
+    return Prepared(version, policy, _findings(services, draft, policy, earlier, now), pointer, earlier)
 
 
-def _findings(services: Services, policy: Policy, now: datetime) -> list[Finding]:
+def _findings(
+    services: Services, draft: Draft, policy: Policy, earlier: Published | None, now: datetime
+) -> list[Finding]:
     # only who publishes pays for loading the rules
-    from shared.promises.findings import Notice, facts_of, findings
+    from shared.promises.findings import facts_of, findings, notice_of
 
-    notice = Notice(now, policy.effective_at, policy.material, is_first=len(policy.history) == 1)
-    return findings(policy.text, facts_of(services), notice)
+    return findings(policy.text, facts_of(services), notice_of(services, draft, policy, earlier, now))
 
 
 def _record(

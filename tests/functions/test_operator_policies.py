@@ -215,6 +215,10 @@ def test_the_token_is_never_shown_again(called: Called) -> None:
         ({"text": " \r\n"}, "text"),
         ({"effective_on": "2030-02-30"}, "effective_on"),
         ({"effective_on": "tomorrow"}, "effective_on"),
+        ({"effective_on": "9999-12-31"}, "effective_on"),
+        ({"version": ""}, "version"),
+        ({"version": " "}, "version"),
+        ({"text": ""}, "text"),
         ({"title": "a" * 201}, "title"),
     ],
 )
@@ -232,6 +236,11 @@ def test_what_cannot_be_published_comes_back_with_what_was_typed(
         answer.status_code,
         field,
     )
+
+
+def test_the_page_names_the_purposes_asked_for_again_by_their_titles(called: Called) -> None:
+    read = Page(posted(called, changes="analytics").text).text
+    assert "asked again for Counting how the site is used" in read
 
 
 def test_a_long_text_of_any_letters_can_be_posted(called: Called) -> None:
@@ -314,6 +323,8 @@ def test_the_command_line_shows_a_dry_run_and_changes_nothing(called: Called, pl
     with called.changing_nothing():
         said = pledge("--version", "v2", "--dry-run")
     assert "Recipients: 1 accounts" in said
+    assert "not confirmed or bounced; accounts that share a mailbox" in said
+    assert "--effective-at" in said, "a material change is not to take effect now"
     assert said.index("Contradicted") < said.index("Not provable") < said.index("Missing")
     assert "“We use Mailchimp.”" in said
     assert "{+" in said

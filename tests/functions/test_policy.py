@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -297,6 +298,34 @@ def test_what_stays_is_folded_and_still_there_to_be_read(called: Called) -> None
     assert len(read.named("details")) == len(read.named("summary")) == 2
     assert (len(read.named("ins")), len(read.named("del"))) == (2, 2), "the legend's and the one that changed"
     assert "Before we take data that says who you are" in read.text
+
+
+def test_a_difference_is_read_without_marks_of_layout_and_folded_between_sentences(called: Called) -> None:
+    filler = " ".join(f"Sentence {n} of this chapter stays as it is, e.g. here." for n in range(30))
+    called.publish(
+        "v2",
+        f"# Ours\n\n## 4. How long\n\n**4.1** We keep it for six years. {filler}\n\n## 5. More & more\n\nEnd one.\n",
+    )
+    called.publish(
+        "v3",
+        f"# Ours\n\n## 4. How long\n\n**4.1** We keep it for two years. {filler}\n\n## 5. More & more\n\nEnd two.\n",
+    )
+    page = called.page("/policy/v2...v3").text
+    difference = page[page.index('class="document difference"') :]
+    assert "#" not in difference.split("</div>")[0]
+    assert "**" not in difference
+    assert "<strong>5. More &amp; more</strong>" in difference
+    head, folded, tail = re.split(r"<details>.*?</summary>|</details>", difference, maxsplit=2)
+    assert head.rstrip().endswith("e.g. here.")
+    assert folded.startswith("Sentence ")
+    assert tail.lstrip("<br>").startswith(("Sentence ", "<strong>", "strong>"))
+
+
+def test_a_change_of_nothing_but_marks_is_shown_with_them(called: Called) -> None:
+    called.publish("v2", "# Ours\n\nWe keep it for six years.\n")
+    called.publish("v3", "# Ours\n\nWe **keep** it for six years.\n")
+    difference = called.page("/policy/v2...v3").text
+    assert "<ins>**" in difference
 
 
 def test_what_changed_in_purposes_and_recipients_is_told_beside_the_text(called: Called) -> None:

@@ -221,6 +221,29 @@ def test_an_officer_and_automated_decisions_are_only_advised() -> None:
     assert advised == {"protection_officer", "automated_decisions"}
 
 
+@pytest.mark.parametrize(
+    "contact",
+    ["[mail](mailto:privacy@sample-rooms.example)", "[call](tel:+441315550100)", "[form](https://a.example/contact)"],
+)
+def test_a_contact_that_stands_in_a_link_alone_is_a_contact(contact: str) -> None:
+    text = WHOLE.replace("write to privacy@sample-rooms.example", f"reach us by {contact}")
+    assert found_in(text) == []
+
+
+@pytest.mark.parametrize("other", ["[terms](https://a.example/terms)", "[mail](mailto:)"])
+def test_a_link_to_anything_else_is_no_contact(other: str) -> None:
+    text = WHOLE.replace("write to privacy@sample-rooms.example", f"read our {other}")
+    assert [one.rule for one in found_in(text)] == ["controller_contact"]
+
+
+@pytest.mark.parametrize(
+    "said", ["We never share anything with anybody.", "We do not share your data with third parties."]
+)
+def test_to_say_that_nobody_gets_data_names_no_recipients(said: str) -> None:
+    rules = {one.rule for one in found_in(f"# Policy\n\n{said}\n")}
+    assert {"no_sharing", "recipients"} <= rules
+
+
 # --- other languages than English ------------------------------------------------------------------------------------
 
 GERMAN = """# Datenschutz bei Sample Rooms
@@ -308,7 +331,7 @@ def test_no_text_is_too_strange_to_be_read(text: str) -> None:
     "text",
     ["|" * 90_000 + "x", "[" * 90_000, "# " + " #" * 45_000 + "x", "a." * 40_000, "by using " * 9_000, "keep " * 16_000,
      "within a day " * 7_000, "• A\n" * 4_000, "we delete all " * 6_000, "a@b." * 20_000, "not " * 20_000 + ".",
-     "you share " * 9_000, "within 2 days, " * 6_000, "if we have " * 9_000, "use Slack " * 9_000, "data is deleted within a day and " * 3_000, "ü " * 40_000],
+     "you share " * 9_000, "within 2 days, " * 6_000, "if we have " * 9_000, "use Slack " * 9_000, "share data with such as " * 4_000, "share " + "with such as " * 9_000, "nobody gets your " * 6_000, "we sell your " * 9_000, "keep a b c and " * 6_000, "data is deleted within a day and " * 3_000, "ü " * 40_000],
     ids=lambda text: text[:9],
 )  # fmt: skip
 def test_the_longest_and_most_repetitive_text_is_read_in_seconds(text: str) -> None:
@@ -339,6 +362,7 @@ def test_the_published_policy_is_found_to_say_what_cannot_be_made_true(published
     assert claims.count("superlative") == 3
     assert claims.count("consent_by_acceptance") == 1
     assert claims.count("disclosed_untold") == 1
+    assert claims.count("recipient_kind") == 1
     missing = {one.rule for one in found if one.kind == "missing"}
     assert missing >= {
         "controller_identity", "legal_basis", "transfers", "safeguards", "withdrawal", "complaint", "required_or_not",
@@ -349,7 +373,7 @@ def test_the_published_policy_is_not_accused_of_what_is_kept(published: str, own
     """Fourteen days, the law's exception, the list of recipients, the link to unsubscribe, notice by e-mail, the rights."""
     found = {one.rule for one in found_in(published, own)}
     assert {one for one in found if not one.startswith(("purpose_", "missing"))} == {
-        "anonymous", "superlative", "consent_by_acceptance", "disclosed_untold", "controller_identity", "legal_basis",
+        "anonymous", "superlative", "consent_by_acceptance", "disclosed_untold", "recipient_kind", "controller_identity", "legal_basis",
         "transfers", "safeguards", "withdrawal", "complaint", "required_or_not", "protection_officer", "automated_decisions",
     }  # fmt: skip
 

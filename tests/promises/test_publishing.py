@@ -181,3 +181,77 @@ def test_a_text_full_of_claims_still_fits_its_record_and_its_evidence(world: Wor
 def test_findings_of_no_version_are_missing(world: World, version: str) -> None:
     with pytest.raises(Missing):
         findings.shown(world.services, version)
+
+
+# --- when it takes effect, and what is said of the change --------------------------------------------------------------
+
+
+def rules(world: World, **draft: Any) -> set[str]:
+    return {one.rule for one in rehearsed(world, **draft)["findings"]}
+
+
+def test_a_coming_version_whose_place_is_taken_is_named_with_the_day_people_were_told(world: World) -> None:
+    publish(world.services, Draft(text=CHANGED, version="v2", effective_at=NOON + timedelta(days=20)), "ola")
+    told = rehearsed(world, version="v3", effective_at=NOON + timedelta(days=19))["findings"]
+    found = [one for one in told if one.rule == "coming_overtaken"]
+    assert [one.id for one in found] == ["coming_overtaken-v2"]
+    assert "21 March 2026" in found[0].why
+
+
+@pytest.mark.parametrize("days", [20, 21])
+def test_a_coming_version_that_keeps_its_day_is_not_said_to_be_lost(world: World, days: int) -> None:
+    publish(world.services, Draft(text=CHANGED, version="v2", effective_at=NOON + timedelta(days=20)), "ola")
+    assert "coming_overtaken" not in rules(world, version="v3", effective_at=NOON + timedelta(days=days))
+
+
+def test_a_version_that_was_lost_already_is_not_said_to_be_lost_again(world: World) -> None:
+    for version, days in (("v2", 30), ("v3", 20)):
+        publish(world.services, Draft(text=CHANGED, version=version, effective_at=NOON + timedelta(days=days)), "ola")
+    told = rehearsed(world, version="v4", effective_at=NOON + timedelta(days=10))["findings"]
+    assert [one.id for one in told if one.rule == "coming_overtaken"] == ["coming_overtaken-v3"]
+
+
+@pytest.mark.parametrize(("days", "found"), [(-30, True), (-1, True), (0, False), (30, False), (None, False)])
+def test_a_day_that_is_past_is_said_to_mean_the_publication(world: World, days: int | None, found: bool) -> None:
+    at = None if days is None else NOON + timedelta(days=days)
+    assert ("day_in_the_past" in rules(world, effective_at=at)) is found
+
+
+def with_purpose(world: World, place: int, **changed: Any) -> None:
+    purposes = list(world.services.company.purposes)
+    purposes[place] = msgspec.structs.replace(purposes[place], **changed)
+    with_company(world, purposes=purposes)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"kept_for": "P20M"}, {"recipients": ["google_analytics"]}, {"fields": ["shoe size"]}], ids=str
+)
+def test_a_change_of_a_purpose_is_not_to_be_called_minor(world: World, changed: dict[str, Any]) -> None:
+    with_purpose(world, 4, **changed)
+    assert "called_minor" in rules(world, material=False)
+    assert "called_minor" not in rules(world, material=True)
+
+
+def test_a_recipient_that_goes_is_not_to_be_called_minor(world: World) -> None:
+    with_company(world, not_used={"instagram": "no advertisements there"})
+    why = next(one.why for one in rehearsed(world, material=False)["findings"] if one.rule == "called_minor")
+    assert "Instagram (gone)" in why
+
+
+@pytest.mark.parametrize("changed", [{}, {"title": "Counting visits"}, {"kept_in_words": "fourteen months"}], ids=str)
+def test_what_is_only_put_better_may_be_called_minor(world: World, changed: dict[str, Any]) -> None:
+    with_purpose(world, 4, **changed)
+    assert "called_minor" not in rules(world, material=False)
+
+
+def test_purposes_named_with_a_minor_change_are_said_to_count_for_nothing(world: World) -> None:
+    assert "purposes_ignored" in rules(world, material=False, changes=["ads"])
+    assert "purposes_ignored" not in rules(world, material=True, changes=["ads"])
+    assert "purposes_ignored" not in rules(world, material=False)
+
+
+def test_purposes_named_as_changed_that_are_as_before_are_pointed_out(world: World) -> None:
+    with_purpose(world, 4, kept_for="P20M")
+    assert "purposes_unchanged" in rules(world, changes=["ads", "analytics"])
+    assert "purposes_unchanged" not in rules(world, changes=["analytics"])
+    assert "purposes_unchanged" not in rules(world)
