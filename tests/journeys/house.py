@@ -32,6 +32,8 @@ def cloud_of(request: pytest.FixtureRequest) -> Cloud | None:
     """Return what the fixture's runtime stands on."""
     running: Cloud | None = request.getfixturevalue("cloud") if request.param == "emulators" else None
     return running
+PATIENCE_SECONDS = 600
+"""For one answer: a jump of days does the work of a thousand people, beside another test that does as much."""
 
 
 class Answer(NamedTuple):
@@ -137,7 +139,7 @@ class House:
             data = json.dumps(body).encode()
             sent.setdefault("Content-Type", "application/json")
         request = Request(url, data, sent, method=method)
-        with self._opener.open(request, timeout=120) as answer:
+        with self._opener.open(request, timeout=PATIENCE_SECONDS) as answer:
             return Answer(answer.status, answer.headers, answer.read())
 
     def get(self, path: str, **headers: str) -> Answer:
