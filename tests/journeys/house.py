@@ -23,6 +23,9 @@ from infra.local.server import free_port
 from tests.emulators.cloud import Cloud
 from tests.journeys.traces import traces
 
+PATIENCE_SECONDS = 600
+"""For one answer: a jump of days does the work of a thousand people, beside another test that does as much."""
+
 ROOT = Path(__file__).parents[2]
 READY_WITHIN_SECONDS = 30
 RUNTIMES = ["embedded", "emulators"]
@@ -32,8 +35,6 @@ def cloud_of(request: pytest.FixtureRequest) -> Cloud | None:
     """Return what the fixture's runtime stands on."""
     running: Cloud | None = request.getfixturevalue("cloud") if request.param == "emulators" else None
     return running
-PATIENCE_SECONDS = 600
-"""For one answer: a jump of days does the work of a thousand people, beside another test that does as much."""
 
 
 class Answer(NamedTuple):
