@@ -21,8 +21,12 @@ def main(arguments: list[str] | None = None) -> int:
         return int(asked.run(asked, Container(Settings())))
     except Refused as refusal:
         return _failed(f"{refusal.field}: {refusal.rule}" if refusal.field else refusal.rule)
-    except (Misconfigured, NeverRetry, TryAgain, OSError) as error:
+    except Misconfigured as error:
         return _failed(str(error))
+    except (NeverRetry, TryAgain, OSError) as error:
+        from infra.imports.trouble import told
+
+        return _failed(told(error))
 
 
 def _failed(why: str) -> int:

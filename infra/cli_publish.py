@@ -31,6 +31,13 @@ COLOURS = {"insert": "\x1b[32m", "delete": "\x1b[31m"}
 PLAIN = "\x1b[0m"
 
 
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("a time with its zone is needed, such as 2027-01-01T00:00:00Z") from None
+
+
 def add_to(commands: Any) -> None:
     """Add the command."""
     publish = commands.add_parser("publish", help="publish a version of the policy")
@@ -40,7 +47,7 @@ def add_to(commands: Any) -> None:
     publish.add_argument("--summary", default="", help="what changed, in a sentence or two")
     publish.add_argument("--minor", action="store_true", help="not material: nobody is asked again")
     publish.add_argument("--changes", help="the purposes it changes, comma-separated; all of them when absent")
-    publish.add_argument("--effective-at", type=datetime.fromisoformat, help=EFFECTIVE_AT)
+    publish.add_argument("--effective-at", type=_moment, help=EFFECTIVE_AT)
     publish.add_argument("--by", help="who publishes; the first of OPERATORS when absent")
     publish.add_argument(
         "--dry-run", action="store_true", help="change nothing: show recipients, findings and difference"
