@@ -53,6 +53,8 @@ def _named(form: PublishForm) -> str:
 
 
 def _operator(services: Container, token: str) -> str:
+    if not token.strip():
+        raise BadInput("an operator's token is needed", "token")
     try:
         return operator_by(token.strip(), services, FUNCTION).name
     except Unauthenticated:
