@@ -101,11 +101,10 @@ def deauthorize(services: Services, user_id: str) -> int:
     """Remove the link to this id; return how many accounts had it. Nothing else is touched, and again changes nothing."""
 
     def attempt(_look: bool) -> int:
-        found = meta_links.linked(services, user_id)
-        changes = meta_links.unlinked(services, user_id, found)
-        if changes:
-            services.commit([*changes, *(_evidence(services, one) for one in found)])
-        return len(found)
+        link = meta_links.linked(services, user_id)
+        if changes := meta_links.unlinked(services, link):
+            services.commit([*changes, *(_evidence(services, one) for one in link.accounts)])
+        return len(link.accounts)
 
     return persist(attempt)
 
@@ -130,7 +129,7 @@ def delete(services: Services, user_id: str) -> dict[str, str]:
     def attempt(_look: bool) -> dict[str, str]:
         pointer = services.store.get(Idempotency, here)
         earlier = pointer or services.store.get(Idempotency, last_years)
-        found = meta_links.linked(services, user_id)
+        found = meta_links.linked(services, user_id).accounts
         if earlier and (not found or _is_open(services, earlier)):
             return earlier.record.answer
         case = _case(services, user_id, found)

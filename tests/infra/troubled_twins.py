@@ -91,6 +91,32 @@ class BusyStore(ForwardingStore):
         return self.store.commit(changes)
 
 
+class InterruptedStore(ForwardingStore):
+    """Somebody else comes just before the n-th call, does the whole of what they do, and goes; once."""
+
+    def __init__(self, store: Store, at: int, meanwhile: Callable[[], object]) -> None:
+        super().__init__(store)
+        self.left = at
+        self.meanwhile = meanwhile
+
+    def _called(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            self.meanwhile()
+
+    def get(self, kind: type[R], id: str) -> Stored[R] | None:
+        self._called()
+        return super().get(kind, id)
+
+    def query(self, query: Query[R], *equals: str | bool | int, **bounds: Any) -> list[Stored[R]]:
+        self._called()
+        return super().query(query, *equals, **bounds)
+
+    def commit(self, changes: Sequence[Change]) -> list[str]:
+        self._called()
+        return super().commit(changes)
+
+
 class BackedUpStore(ForwardingStore):
     """Keeps copies for 30 days, as a database with long backups does."""
 

@@ -21,6 +21,7 @@ from shared.records import Alias, LedgerEntry, Request
 from shared.store import Query
 from tests.functions.signed_requests import encoded, signed_payload, signed_request
 from tests.functions.test_anything_at_all import anything_at_all
+from tests.infra.troubled_twins import InterruptedStore
 from tests.promises.world import NOON, ScriptedConnector, World, says
 
 FACEBOOKS, INSTAGRAMS = "facebook-app-secret-of-the-test", "instagram-app-secret-of-the-test"
@@ -268,6 +269,27 @@ def test_deauthorizing_takes_the_link_and_nothing_else(meta: World) -> None:
     assert [asked(meta, name) for name in ("facebook", "instagram")] == [[], []]
     kinds = [one.record.kind for one in meta.services.store.query(Query(LedgerEntry))]
     assert kinds.count("meta.deauthorized") == 1
+
+
+def test_two_deauthorizations_at_once_are_one_wherever_they_meet(meta: World) -> None:
+    store, at = meta.services.store, 0
+    interrupted = True
+    while interrupted:
+        at += 1
+        meta.account("u1", "ann@mail.test", meta_user_ids=["1001"])
+        before = deauthorized(meta)
+        meta.services.__dict__["store"] = InterruptedStore(
+            store, at, lambda: meta_callbacks.deauthorize(meta.services, "1001")
+        )
+        meta_callbacks.deauthorize(meta.services, "1001")
+        interrupted = meta.services.store.left <= 0  # type: ignore[attr-defined]
+        meta.services.__dict__["store"] = store
+        assert deauthorized(meta) == before + 1, f"interrupted before call {at}"
+    assert at > 3, "a look at the link, one at the account, a commit"
+
+
+def deauthorized(world: World) -> int:
+    return [one.record.kind for one in world.services.store.query(Query(LedgerEntry))].count("meta.deauthorized")
 
 
 def test_deauthorizing_again_or_somebody_unknown_changes_nothing(meta: World) -> None:
