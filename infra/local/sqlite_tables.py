@@ -1,6 +1,6 @@
 """The tables of the embedded store: a record's JSON in `body`, and beside it the fields that a query names.
 
-A file that an older program wrote is brought up to date when it is opened: fields that a query names since then are filled.
+A file that an older program wrote is brought up to date when it is opened.
 """
 
 from __future__ import annotations
@@ -39,28 +39,51 @@ FIELDS = {kind: _fields(kind) for kind in RECORDS}
 
 def create_tables(connection: sqlite3.Connection) -> None:
     """Create what is missing, and nothing where the file says that it has all of this."""
-    tables, indexes = list(_tables()), list(_indexes())
-    mark = zlib.crc32("\n".join([*tables, *indexes]).encode()) & 0x7FFFFFFF
+    indexes = list(_indexes())
+    mark = zlib.crc32("\n".join([*map(_table, RECORDS), *indexes]).encode()) & 0x7FFFFFFF
     if connection.execute("PRAGMA user_version").fetchone()[0] == mark:
         return
     connection.execute("BEGIN IMMEDIATE")
-    for statement in tables:
-        connection.execute(statement)
+    there = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
     for kind in RECORDS:
-        _complete(connection, kind)
+        if kind.collection not in there:
+            connection.execute(_table(kind))
+        elif there[kind.collection] != _table(kind):
+            _make_anew(connection, kind)
     for statement in indexes:
         connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {mark}")
     connection.execute("COMMIT")
 
 
-def _tables() -> Iterator[str]:
-    for kind in RECORDS:
-        more = "".join(f", {column(field)}" for field in FIELDS[kind])
-        yield (
-            f'CREATE TABLE IF NOT EXISTS "{kind.collection}" '
-            f"(id TEXT PRIMARY KEY, version INTEGER NOT NULL, body TEXT NOT NULL{more})"
-        )
+def _table(kind: type[Record]) -> str:
+    # without row ids a table lies in the order of its ids: whoever reads a range of them reads neighbouring pages
+    more = "".join(f", {column(field)}" for field in FIELDS[kind])
+    columns = f"id TEXT PRIMARY KEY, version INTEGER NOT NULL, body TEXT NOT NULL{more}"
+    return f'CREATE TABLE "{kind.collection}" ({columns}) WITHOUT ROWID'
+
+
+def insertion(verb: str, kind: type[Record]) -> str:
+    """Return how a row is written: `version`, `id`, `body`, and the fields."""
+    names = ", ".join(map(column, ["version", "id", "body", *FIELDS[kind]]))
+    marks = ", ".join("?" * (3 + len(FIELDS[kind])))
+    return f'{verb} INTO "{kind.collection}" ({names}) VALUES ({marks})'
+
+
+def indexed(record: Record) -> list[str | int | None]:
+    """Return the fields of a record that have columns: SQLite would parse the whole body again for an index over JSON."""
+    return [sql_value(getattr(record, field)) for field in FIELDS[type(record)]]
+
+
+def _make_anew(connection: sqlite3.Connection, kind: type[Record]) -> None:
+    """Write a table of an older program again as it is made now, its fields from the records."""
+    connection.execute(f'ALTER TABLE "{kind.collection}" RENAME TO older')
+    connection.execute(_table(kind))
+    insert, decode = insertion("INSERT", kind), msgspec.json.Decoder(kind).decode
+    for version, id, body in connection.execute("SELECT version, id, body FROM older"):
+        connection.execute(insert, (version, id, body, *indexed(decode(body))))
+    # its indexes go with it, and their names are free again
+    connection.execute("DROP TABLE older")
 
 
 def _indexes() -> Iterator[str]:
@@ -71,21 +94,3 @@ def _indexes() -> Iterator[str]:
             columns = ", ".join([*map(column, fields), "id"])
             partial = f" WHERE {column(query.by)} IS NOT NULL" if query.by != "id" else ""
             yield f'CREATE INDEX IF NOT EXISTS "{name}" ON "{query.kind.collection}" ({columns}){partial}'
-
-
-def _complete(connection: sqlite3.Connection, kind: type[Record]) -> None:
-    """Add the columns that an older file lacks, and fill them from the records."""
-    there = {row[1] for row in connection.execute(f'PRAGMA table_info("{kind.collection}")')}
-    missing = [field for field in FIELDS[kind] if field not in there]
-    if not missing:
-        return
-    for field in missing:
-        connection.execute(f'ALTER TABLE "{kind.collection}" ADD COLUMN {column(field)}')
-    decoder = msgspec.json.Decoder(kind)
-    names = ", ".join(f"{column(field)} = ?" for field in missing)
-    update = f'UPDATE "{kind.collection}" SET {names} WHERE id = ?'  # noqa: S608 - names are ours
-    ids = [id for (id,) in connection.execute(f'SELECT id FROM "{kind.collection}"')]  # noqa: S608
-    for id in ids:
-        (body,) = connection.execute(f'SELECT body FROM "{kind.collection}" WHERE id = ?', (id,)).fetchone()  # noqa: S608
-        record = decoder.decode(body)
-        connection.execute(update, (*(sql_value(getattr(record, field)) for field in missing), id))

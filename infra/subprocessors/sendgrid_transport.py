@@ -1,21 +1,19 @@
-"""The way to SendGrid that the connector and the postman share: its client, with its failures turned into ours."""
+"""The way to SendGrid that the connector and the postman share: its web API v3, with its failures turned into ours."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
-import logging
 import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
+from email.message import Message
 from email.utils import mktime_tz, parseaddr, parsedate_tz
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
-from urllib.request import OpenerDirector
+from urllib.error import HTTPError
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import Request
 
 import msgspec
-from python_http_client import Client
-from python_http_client.exceptions import HTTPError
-from sendgrid import SendGridAPIClient
 
 from infra.subprocessors.opener import opener_to
 from shared.failures import InDoubt, Misconfigured, NeverRetry, TryAgain, Unacceptable
@@ -36,7 +34,7 @@ class Answer(NamedTuple):
     """What SendGrid said. `headers` ignores case."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Message
     body: Any
 
     def field(self, status: int, name: str) -> Any:
@@ -53,23 +51,26 @@ class Answer(NamedTuple):
 
 
 class SendgridTransport:
-    """The vendor's client, with its failures turned into ours. `timeout` in seconds, for each wait on the network.
+    """Calls of SendGrid's web API. `timeout` in seconds, for each wait on the network.
 
     `region`: where SendGrid keeps what it is told here, by the host that is called.
     """
 
     def __init__(self, api_key: str, base_url: str = "https://api.sendgrid.com", timeout: float = 10.0) -> None:
-        if not api_key:  # the client would look for one in the environment
+        if not api_key:
             raise Misconfigured("SENDGRID_API_KEY is not set")
         if not base_url.startswith(("https://", "http://")):
             raise Misconfigured("SENDGRID_API_BASE: an http or https address is needed")
         self.region = REGIONS.get(urlsplit(base_url).hostname or "", "sandbox")
-        made = SendGridAPIClient(api_key, host=base_url.rstrip("/")).client
-        # all of them here: with the first body the client would add to a dict that its threads share
-        headers = made.request_headers | {"Content-Type": "application/json"}
-        self._settings = {"host": made.host, "version": 3, "request_headers": headers, "timeout": timeout}
+        self._base = f"{base_url.rstrip('/')}/v3/"
+        self._headers = {
+            "Authorization": f"Bearer {api_key}",
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "User-Agent": "pledge",
+        }
+        self._timeout = timeout
         self._opener = opener_to(base_url)
-        logging.getLogger("python_http_client.client").addFilter(_nothing)
 
     def call(
         self,
@@ -86,13 +87,20 @@ class SendgridTransport:
         """
         if not all(path):  # without its last segment an address means the whole list
             raise NeverRetry("sendgrid_empty_segment")
+        url = self._base + "/".join(quote(segment, safe="") for segment in path)
+        url += f"?{urlencode(query)}" if query else ""
         data = None if body is None else msgspec.json.encode(body)
-        client = _Client(self._opener, data, url_path=[quote(segment, safe="") for segment in path], **self._settings)
-        answer = _outcome(lambda: _read(getattr(client, method)(query_params=query)), answers)
+        request = Request(url, data, self._headers, method=method.upper())  # noqa: S310 - http or https, checked above
+        answer = _outcome(lambda: self._answer(request), answers)
         if isinstance(answer, Exception):
-            # raised here and not where it was caught: the client's exception holds the address it called
+            # raised here and not where it was caught: what was raised there holds the address it called
             raise answer
         return answer
+
+    def _answer(self, request: Request) -> Answer:
+        with self._opener.open(request, timeout=self._timeout) as response:
+            body = response.read()
+            return Answer(response.status, response.headers, msgspec.json.decode(body) if body else None)
 
     def send(
         self,
@@ -165,44 +173,17 @@ def _service_mail(sender: str, subject: str, text: str, html: str) -> dict[str, 
     }
 
 
-class _Client(Client):  # type: ignore[misc]
-    """The vendor's client over our own opener: its own would pass the key on to wherever a redirect leads.
-
-    `data`: the body's bytes. The client would encode it slowly, and make a text of all of it for a log that is off.
-    """
-
-    def __init__(self, opener: OpenerDirector, data: bytes | None, **settings: Any) -> None:
-        super().__init__(**settings)
-        self._opener = opener
-        self._data = data
-
-    def _make_request(self, _: Any, request: Any, timeout: float | None = None) -> Any:
-        request.data = self._data
-        return super()._make_request(self._opener, request, timeout)
-
-
 def settled(true: bool) -> None:
     """Raise TryAgain unless true. SendGrid works through its jobs in its own time; the next attempt looks again."""
     if not true:
         raise TryAgain("sendgrid_not_settled", SETTLES_SECONDS)
 
 
-def _nothing(_: logging.LogRecord) -> bool:
-    # the client logs addresses, bodies and the key when somebody turns debug logging on
-    return False
-
-
-def _read(response: Any) -> Answer:
-    return Answer(response.status_code, response.headers, msgspec.json.decode(response.body) if response.body else None)
-
-
 def _outcome(call: Callable[[], Answer], answers: Collection[int]) -> Answer | TryAgain | NeverRetry:
     try:
         return call()
     except HTTPError as error:
-        if error.status_code in answers:
-            return Answer(error.status_code, error.headers, _decoded(error.body))
-        return _refusal(error.status_code, error.headers)
+        return _refused(error, answers)
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         if isinstance(reason, ConnectionRefusedError | socket.gaierror):
@@ -212,14 +193,17 @@ def _outcome(call: Callable[[], Answer], answers: Collection[int]) -> Answer | T
         return TryAgain("sendgrid_unreadable")
 
 
-def _decoded(body: bytes) -> Any:
-    # what is said about a refusal may come from a proxy in between
-    with contextlib.suppress(msgspec.DecodeError):
-        return msgspec.json.decode(body)
-    return None
+def _refused(error: HTTPError, answers: Collection[int]) -> Answer | TryAgain | NeverRetry:
+    with error:
+        if error.code not in answers:
+            return _refusal(error.code, error.headers)
+        # what is said about a refusal may come from a proxy in between, and may break off
+        with contextlib.suppress(msgspec.DecodeError, OSError, http.client.HTTPException):
+            return Answer(error.code, error.headers, msgspec.json.decode(error.read()))
+        return Answer(error.code, error.headers, None)
 
 
-def _refusal(status: int, headers: Mapping[str, str]) -> TryAgain | NeverRetry:
+def _refusal(status: int, headers: Message) -> TryAgain | NeverRetry:
     code = f"sendgrid_{status}"
     if status == http.client.TOO_MANY_REQUESTS:
         return TryAgain(code, _seconds(headers, "Retry-After") or _seconds(headers, "X-RateLimit-Reset"))
@@ -228,7 +212,7 @@ def _refusal(status: int, headers: Mapping[str, str]) -> TryAgain | NeverRetry:
     return NeverRetry(code)
 
 
-def _seconds(headers: Mapping[str, str], name: str) -> int | None:
+def _seconds(headers: Message, name: str) -> int | None:
     text = headers.get(name) or ""
     if not text.isdecimal():
         return None

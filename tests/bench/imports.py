@@ -27,8 +27,7 @@ print(json.dumps([answer.status_code, sorted(sys.modules)]))
 INTERNAL = ("task", "schedule", "topic")
 Uses = dict[str, tuple[str, ...]]
 VENDORS: Uses = {
-    "sendgrid": ("SENDGRID_",),
-    "python_http_client": ("SENDGRID_",),
+    "sendgrid": (),
     "stripe": ("STRIPE_",),
     "facebook_business": ("META_",),
 }

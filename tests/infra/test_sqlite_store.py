@@ -8,6 +8,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -46,6 +48,12 @@ def opened(file: Path) -> Iterator[SqliteStore]:
     store = SqliteStore(file)
     yield store
     store.close()
+
+
+@pytest.fixture
+def store_file(file: Path) -> Iterator[SqliteStore]:
+    with opened(file) as store:
+        yield store
 
 
 @contextlib.contextmanager
@@ -107,6 +115,38 @@ def test_a_file_of_an_older_program_is_found_by_what_is_asked_for_since(file: Pa
         with opened(file) as store:
             assert [one.id for one in store.query(DUE_WORK, at_most=NOON + timedelta(days=9))] == ["w", "v"]
             assert read(store, Work, "w").record == work(1)
+
+
+def test_a_file_whose_rows_lie_in_the_order_they_came_is_put_in_the_order_of_ids(file: Path) -> None:
+    with opened(file) as store:
+        versions = store.commit([Create("w", work(1)), Create("v", work(2))])
+    with other_connection(file) as older:
+        (now,) = older.execute("SELECT sql FROM sqlite_master WHERE name = 'work'").fetchone()
+        older.execute("ALTER TABLE work RENAME TO newer")
+        older.execute(now.replace(" WITHOUT ROWID", ""))
+        older.execute("INSERT INTO work SELECT * FROM newer")
+        older.execute("DROP TABLE newer")
+        older.execute("PRAGMA user_version = 1")
+    with opened(file) as store:
+        assert [read(store, Work, id).version for id in ("w", "v")] == versions
+        assert [one.id for one in store.query(DUE_WORK, at_most=NOON + timedelta(days=9))] == ["w", "v"]
+    with other_connection(file) as newer:
+        assert newer.execute("SELECT sql FROM sqlite_master WHERE name = 'work'").fetchall() == [(now,)]
+
+
+def test_a_page_is_read_at_once_however_busy_the_other_threads_are(store_file: SqliteStore) -> None:
+    for some in range(8):
+        store_file.commit([Create(f"w{some}-{n}", work(n)) for n in range(500)])
+    over = threading.Event()
+    busy = threading.Thread(target=lambda: [sum(range(10_000)) for _ in iter(over.is_set, True)])
+    busy.start()
+    began = time.perf_counter()
+    found = store_file.query(Query(Work), limit=4000)
+    took = time.perf_counter() - began
+    over.set()
+    busy.join()
+    assert len(found) == 4000
+    assert took < 100 * sys.getswitchinterval(), "row by row, each would wait for the interpreter's lock anew"
 
 
 def test_two_processes_on_one_file_cannot_both_win(file: Path) -> None:
