@@ -14,8 +14,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
+from multiprocessing import get_context
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -38,6 +40,7 @@ from tests.bench.table import Goal, Line, Spread, ratios, say
 from tests.journeys import crowd
 
 PEOPLE, PEOPLE_ON_GOOGLE = 50_000, 5_000
+INSTANCES = 2
 FEW, MANY = 1_000, 1_000_000
 GOAL = Goal(0.6, at_least=True)
 GOAL_OF_STREAM = Goal(0.7, at_least=True)
@@ -47,6 +50,7 @@ PAGE = "https://privacy.company.example/unsubscribe/preferences?t="
 TOKEN_CHARS = 110
 KEY = "key-of-the-bench"
 Floor = Callable[[Container, int], None]
+Teller = Callable[[Container], None]
 
 
 @contextmanager
@@ -71,7 +75,10 @@ def measure(runtime: Runtime, rounds: int) -> list[Line]:
         settle()  # as a deployed function does with its first call
         floors = {"stream": _stream} if runtime.on_google else {"post": _post, "vendor": _post_as_the_vendor_does}
         _addresses(count)  # in memory before anything is timed
-        found = [_round(services, floors, number, count) for number in range(rounds)]
+        with _instances(settings) as instances:
+            tellers: dict[str, Teller] = {"ours": _in_this_thread}
+            tellers |= {} if runtime.on_google else {"instances": partial(_beside_each_other, instances)}
+            found = [_round(services, floors, tellers, number, count) for number in range(rounds)]
         stack.close()
         if runtime.on_google:
             lines = [_compared(found, "stream", "ours", f"{count} documents streamed / told", GOAL_OF_STREAM)]
@@ -80,6 +87,7 @@ def measure(runtime: Runtime, rounds: int) -> list[Line]:
                 _compared(found, "post", "ours", f"{count} posted by a bare loop / told", GOAL),
                 _compared(found, "post", "vendor", f"{count} posted by a bare loop / by the vendor's helpers"),
                 _compared(found, "vendor", "ours", f"{count} posted by the vendor's helpers / told"),
+                _compared(found, "post", "instances", f"{count} posted by a bare loop / told by {INSTANCES} processes"),
                 _memory(runtime, base),
             ]
         stack.discard()
@@ -87,10 +95,14 @@ def measure(runtime: Runtime, rounds: int) -> list[Line]:
     return lines
 
 
-def _round(services: Container, floors: Mapping[str, Floor], number: int, count: int) -> dict[str, float]:
+def _round(
+    services: Container, floors: Mapping[str, Floor], tellers: Mapping[str, Teller], number: int, count: int
+) -> dict[str, float]:
     times = {name: _timed(lambda floor=floor: floor(services, count)) for name, floor in floors.items()}
-    publish(services, Draft(text=f"# Policy\n\nRound {number}.", version=f"{VERSION}-{number}"), "bench")
-    times["ours"] = _timed(lambda: _tell(services, f"{VERSION}-{number}", count))
+    for name, teller in tellers.items():
+        version = f"{VERSION}-{number}-{name}"
+        publish(services, Draft(text=f"# Policy\n\nRound {number} of {name}.", version=version), "bench")
+        times[name] = _timed(lambda teller=teller, version=version: _tell(services, version, count, teller))
     return times
 
 
@@ -104,15 +116,51 @@ def _compared(found: list[dict[str, float]], floor: str, against: str, what: str
     return Line("P7", what, ratios([one[floor] for one in found], [one[against] for one in found]), goal=goal)
 
 
-def _tell(services: Container, version: str, count: int) -> None:
-    """Run the campaign's work to its end, in this thread. Raises Failed when somebody was left out."""
+def _tell(services: Container, version: str, count: int, teller: Teller) -> None:
+    """Run a campaign's work to its end. Raises Failed when somebody was left out."""
     campaigns.open_campaign(services, campaigns.Announcement(version))
-    while due := work.due(services):
-        for one in due:
-            work.run(services, one.id, HANDLERS)
+    teller(services)
     shown = campaigns.shown(services, campaigns.campaign_id(version))
     if (shown["state"], shown["sent"]) != ("done", count):
         raise Failed(f"P7: {shown}")
+
+
+def _in_this_thread(services: Container) -> None:
+    while due := work.due(services):
+        for one in due:
+            work.run(services, one.id, HANDLERS)
+
+
+def _beside_each_other(instances: Executor, services: Container) -> None:
+    under_way: dict[Future[None], str] = {}
+    while True:
+        due = {one.id for one in work.due(services)} - set(under_way.values())
+        under_way |= {instances.submit(_instance_runs, id): id for id in due}
+        if not under_way:
+            return
+        for done in wait(under_way, return_when=FIRST_COMPLETED).done:
+            del under_way[done]
+
+
+@contextmanager
+def _instances(settings: Mapping[str, str]) -> Iterator[Executor]:
+    """Run processes that do work, as instances of the deployed function do."""
+    spawned = get_context("spawn")
+    with ProcessPoolExecutor(INSTANCES, spawned, _instance_begins, (settings,)) as pool:
+        list(pool.map(time.sleep, [0.5] * INSTANCES))  # all of them are there before anything is timed
+        yield pool
+
+
+_instance: list[Container] = []
+
+
+def _instance_begins(settings: Mapping[str, str]) -> None:
+    _instance.append(Container(Settings(settings)))
+    settle()
+
+
+def _instance_runs(work_id: str) -> None:
+    work.run(_instance[0], work_id, HANDLERS)
 
 
 def _post(services: Container, people: int) -> None:
@@ -229,9 +277,7 @@ def main(environment: Mapping[str, str] | None = None) -> None:
     settle()
     publish(services, Draft(text="# Policy\n\nMeasured.", version=VERSION), "bench")
     campaigns.open_campaign(services, campaigns.Announcement(VERSION))
-    while due := work.due(services):
-        for one in due:
-            work.run(services, one.id, HANDLERS)
+    _in_this_thread(services)
     sys.stdout.write(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}\n")
 
 
