@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 
 from infra.subprocessors.sendgrid_transport import Answer, settled
-from shared.failures import NeverRetry
+from shared.failures import NeverRetry, TryAgain
 from shared.records import VendorRestriction
-from shared.store import Create, Delete, Put, Store, Stored, Update, persist
+from shared.store import Conflict, Create, Delete, Put, Store, Stored, Update, persist
 from shared.vault import Vault
 
 Json = dict[str, Any]
@@ -174,7 +174,7 @@ class SuppressionLists:
         if mark is None or request not in mark.record.requests:
             return False
         if mark.record.requests == [request]:
-            self.release(address, keep=False)
+            self._take_away(address, mark)
         else:
             persist(lambda _: self._remember_less(address, request))
         return True
@@ -192,9 +192,21 @@ class SuppressionLists:
                 only = msgspec.structs.replace(mark.record, requests=[OBJECTION])
                 self._store.commit([Update(mark, only)])
             return
-        if not keep and self.everywhere(address):
+        if keep:
+            self._store.commit([Delete(VendorRestriction, mark.id)])
+        else:
+            self._take_away(address, mark)
+
+    def _take_away(self, address: str, mark: Stored[VendorRestriction]) -> None:
+        if self.everywhere(address):
             self._take_off_globally(address)
-        self._store.commit([Delete(VendorRestriction, self._mark(address))])
+        try:
+            self._store.commit([Delete(VendorRestriction, mark.id, mark.version)])
+        except Conflict:
+            # another request began to count on the entry while it was taken away
+            if self._restriction(address) is not None:
+                self.opt_out(address)
+            raise TryAgain("sendgrid_restricted_meanwhile") from None
 
     def _take_off_globally(self, address: str) -> None:
         self._call("delete", "asm", "suppressions", "global", address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from infra.subprocessors.sendgrid_transport import Answer, SendgridTransport
 from shared.failures import NeverRetry, TryAgain
 from shared.ports import Corrections, Part, Person
 from shared.records import VendorRestriction
-from shared.store import Query
+from shared.store import Query, Store
 from shared.vault import Keyset, Vault
 from tests.contracts.connector_contract import NOW
 from tests.contracts.running_sandbox import RunningSandbox
+from tests.infra.troubled_twins import InterruptedStore
 
 ADA, NEW, BOB = "ada@example.com", "ada@example.net", "bob@example.com"
 AUTHORIZED = {"Authorization": "Bearer SG.any"}
@@ -42,6 +44,10 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 
 @pytest.fixture
 def sendgrid(sandbox: RunningSandbox, store: SqliteStore) -> SendgridConnector:
+    return connected(sandbox, store)
+
+
+def connected(sandbox: RunningSandbox, store: Store) -> SendgridConnector:
     return SendgridConnector(SendgridTransport("SG.any", sandbox.url("sendgrid"), 5), store, VAULT)
 
 
@@ -253,6 +259,26 @@ def test_a_restriction_stays_as_long_as_any_request_asks_for_it(
     sendgrid.restrict(two, NOW, lifted=True)
     assert kinds(sandbox, ADA) == set()
     assert store.query(Query(VendorRestriction)) == []
+
+
+def test_a_restriction_that_comes_while_another_is_lifted_stands_wherever_they_meet(
+    sandbox: RunningSandbox, store: SqliteStore
+) -> None:
+    calm, at, interrupted = connected(sandbox, store), 0, True
+    while interrupted:
+        at += 1
+        email = f"met{at}@example.com"
+        one, two = person(email), msgspec.structs.replace(person(email), request_id="two")
+        calm.restrict(one, NOW)
+        busy = InterruptedStore(store, at, lambda two=two: calm.restrict(two, NOW))  # type: ignore[misc]
+        with suppress(TryAgain):
+            connected(sandbox, busy).restrict(one, NOW, lifted=True)
+        interrupted = busy.left <= 0
+        calm.restrict(one, NOW, lifted=True)  # as work that could not be done is done again
+        assert kinds(sandbox, email) == ({"global"} if interrupted else set()), f"before call {at}"
+        calm.restrict(two, NOW, lifted=True)
+        assert (kinds(sandbox, email), store.query(Query(VendorRestriction))) == (set(), [])
+    assert at > 3, "two looks and a commit, at least"
 
 
 def test_an_opt_out_that_was_there_before_stays(sandbox: RunningSandbox, sendgrid: SendgridConnector) -> None:
