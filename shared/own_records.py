@@ -98,9 +98,19 @@ def erase_pendings(store: Store, vault: Vault, addresses: Iterable[str]) -> int:
     """Delete what still waits for these mailboxes to confirm, with its evidence where that belongs to nobody else."""
     found = _pendings(store, vault, addresses)
     for stored in found:
-        evidence = [] if stored.record.device else stream_of(store, stored.record.receipt)
-        _commit(store, [Delete(LedgerEntry, entry.id) for entry in reversed(evidence)], [Delete(Pending, stored.id)])
+        persist(lambda _, pending=stored.id: _erase_pending(store, pending))  # type: ignore[misc]
     return len(found)
+
+
+def _erase_pending(store: Store, id: str) -> None:
+    stored = store.get(Pending, id)
+    if stored is None:
+        return
+    # once confirmed it is the evidence of the mailbox's yes, and ends with that
+    is_anothers = stored.record.device is not None or stored.record.confirmed_at is not None
+    evidence = [] if is_anothers else reversed(stream_of(store, stored.record.receipt))
+    own = Delete(Pending, stored.id, stored.version)
+    _commit(store, [Delete(LedgerEntry, entry.id) for entry in evidence], [own])
 
 
 def erase_mails(store: Store, vault: Vault, addresses: Iterable[str]) -> int:

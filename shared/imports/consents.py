@@ -21,7 +21,7 @@ from shared.imports import evidence
 from shared.imports.erased import Erased
 from shared.imports.evidence import Evidence, Versions
 from shared.imports.rows import Row, Taken, checked, moment, needed, truth
-from shared.imports.stops import reached, stopping
+from shared.imports.stops import Reach, reached, stopping
 from shared.ports import Services
 from shared.promises import people, receipts
 from shared.records import Alias, Decision, Link, Subject
@@ -138,7 +138,9 @@ class Consents:
             raise Stale(f"asked again after {said.purpose.ask_again_after}, which is over", "at")
         receipt = new_id()
         ref, changes = _decided(services, said, whose, {said.purpose.name: self._decision(said, receipt)})
-        return Taken("said_yes", [*changes, self._receipt(services, said, receipt, ref)])
+        # as they were looked at: a no of theirs, or a request, at this very moment makes it a conflict
+        bound = [Update(one, one.record) for one in whose.accounts]
+        return Taken("said_yes", [*bound, *changes, self._receipt(services, said, receipt, ref)])
 
     def _refuse_erased(self, said: Said) -> None:
         """Refuse a yes from before an erasure, and one of an address that nobody proved to own since. Raises Stale."""
@@ -177,9 +179,9 @@ class Consents:
 
     def _refused(self, services: Services, said: Said, whose: Whose) -> Taken:
         receipt, before, mailed = new_id(), whose.before, said.purpose.is_marketing or said.user_id is None
-        emails = whose.addresses if said.user_id else reached(services, said.email or "", said.at)
-        stopped = stopping(services, emails if mailed else [], [said.purpose.name], said.at)
-        changes = [*stopped.changes]
+        reach = Reach([*whose.addresses], []) if said.user_id else reached(services, said.email or "", said.at)
+        stopped = stopping(services, reach.emails if mailed else [], [said.purpose.name], said.at)
+        changes = [*stopped.changes, *(reach.bound if stopped.changes else [])]
         if before is not None:
             decided = {said.purpose.name: self._decision(said, receipt)}
             changes += [_with(one, decided) for one in [before, *_outdone(services, said, whose)]]

@@ -12,7 +12,7 @@ import msgspec
 from shared import identity
 from shared.failures import BadInput, Stale, TryAgain
 from shared.identity import Identifiers
-from shared.imports.erased import Erased
+from shared.imports.erased import RUNS, Erased
 from shared.imports.rows import Row, Taken, checked, needed, several, truth
 from shared.ports import Services
 from shared.promises import people, subjects
@@ -72,7 +72,13 @@ class Customers:
         if said is None:
             return Taken("repeated")
         self._refuse_erased(said)
-        return linked(services, said)
+        if not self._erased.runs(said.linked.user_id):
+            return linked(services, said)
+        # as it stands: a first try takes everybody to be new, and this one may be gone before it is committed
+        taken = linked(self._services, said)
+        if taken.changes:
+            raise Stale(RUNS, "user_id")
+        return taken
 
     def _refuse_erased(self, said: Said) -> None:
         user = self._erased.gone("user", said.linked.user_id)

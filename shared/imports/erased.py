@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 from shared import identity
 from shared.identity import Identifiers
@@ -38,14 +39,16 @@ class Erased:
         self._services = services
         self._buried: dict[str, datetime] = {}
         self._lookups: set[str] = set()
+        self._under_way: dict[str, list[str]] = {}
         self._opened: set[tuple[str, str]] = set()
         self._from: datetime | None = None
 
     def read_on(self) -> None:
         """Learn of whoever was erased, or asked for it, since the last time."""
         lately = self._services.clock.now() - LATE
-        self._read_tombstones(lately)
+        # in this order: whose erasure is over when the requests are read has a tombstone when those are
         self._read_requests()
+        self._read_tombstones(lately)
         self._from = lately
 
     def gone(self, kind: str, value: str) -> Gone | None:
@@ -54,6 +57,11 @@ class Erased:
         asked = self._asked(value) if self._lookups else None
         found = [*([Gone(buried)] if buried else []), *([asked] if asked else [])]
         return max(found, key=lambda one: one.at, default=None)
+
+    def runs(self, user_id: str) -> bool:
+        """Tell whether an account was about to be erased when this was last read on: it may be gone by now."""
+        alias = identity.alias(self._services.vault, "user", user_id) if self._under_way else ""
+        return any(alias in aliases for aliases in self._under_way.values())
 
     def is_back(self, email: str, gone: Gone) -> bool:
         """Tell whether somebody proved the address to us since."""
@@ -72,7 +80,17 @@ class Erased:
     def _read_requests(self) -> None:
         first = datetime(self._services.clock.now().year - YEARS + 1, 1, 1, tzinfo=UTC)
         verified = every(self._services.store, VERIFIED_REQUESTS, at_least=self._from or first)
-        self._lookups |= {one.record.lookup for one in verified if one.record.lookup and _erases(one.record)}
+        earlier = [one for id in self._under_way if (one := self._services.store.get(Request, id))]
+        self._under_way = {}
+        for one in filter(lambda one: _erases(one.record), chain(earlier, verified)):
+            if one.record.lookup:
+                self._lookups.add(one.record.lookup)
+            if one.record.ours_done_at is None:
+                self._under_way[one.id] = self._users(one.record)
+
+    def _users(self, request: Request) -> list[str]:
+        found = people.by_refs(self._services, request.subjects)
+        return [identity.alias(self._services.vault, "user", one.known.user_id) for one in found if one.known.user_id]
 
     def _bury(self, stone: Stored[Tombstone]) -> None:
         vault, at = self._services.vault, stone.record.erased_at

@@ -7,8 +7,9 @@ Only a yes that was given here later stands against it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,7 +21,7 @@ from shared.ports import Services
 from shared.promises import people, receipts, unsubscribing
 from shared.promises.objections import MARKETING
 from shared.records import Decision, Subject, Suppression
-from shared.store import Put, Update
+from shared.store import Change, Create, Update
 
 NEEDED = ("email",)
 COLUMNS = ("email", "purpose", "at")
@@ -68,15 +69,26 @@ class Stops:
         """Stop it, unless it is stopped already or a later yes stands against it."""
         if said.unreachable:
             return _unreachable(services, said)
-        return stopping(services, reached(services, said.email, said.at), said.names, said.at)
+        reach = reached(services, said.email, said.at)
+        taken = stopping(services, reach.emails, said.names, said.at)
+        return replace(taken, changes=[*taken.changes, *reach.bound]) if taken.changes else taken
 
 
-def reached(services: Services, email: str, at: datetime | None) -> list[str]:
+class Reach(NamedTuple):
+    """Whom a no reaches. `bound`: makes it a conflict when an account leaves the address at this very moment."""
+
+    emails: list[str]
+    bound: list[Change]
+
+
+def reached(services: Services, email: str, at: datetime | None) -> Reach:
     """Return the address, and the present one of each account that has left it since the no: that moved with the person."""
-    links = [one for one in people.links_of(services, email) if one.kind == "account" and one.replaced_at is not None]
-    left = [one for one in links if at is None or one.replaced_at is None or at <= one.replaced_at]
-    found = [one for link in left if (one := people.by_ref(services, link.ref))]
-    return list(dict.fromkeys([email, *(one.known.addresses[-1] for one in found if one.known.addresses)]))
+    address = people.address(services, email)
+    links = [one for one in address.links if one.kind == "account"]
+    left = [one for one in links if one.replaced_at is not None and (at is None or at <= one.replaced_at)]
+    found = people.by_refs(services, [one.ref for one in left])
+    emails = list(dict.fromkeys([email, *(one.known.addresses[-1] for one in found if one.known.addresses)]))
+    return Reach(emails, [address.linked(address.links)] if any(one.replaced_at is None for one in links) else [])
 
 
 def stopping(services: Services, emails: Sequence[str], names: Sequence[str], at: datetime | None) -> Taken:
@@ -88,22 +100,28 @@ def stopping(services: Services, emails: Sequence[str], names: Sequence[str], at
 
 
 def _stopping(services: Services, email: str, names: Sequence[str], at: datetime | None) -> Taken:
-    standing, later = suppressions.chosen(services, email), _said_yes_since(services, email, at)
+    standing, later = suppressions.stored(services, email), _said_yes_since(services, email, at)
     fresh: dict[str, Suppression] = {}
     for name in names:
-        stop = _stop(services.company, name, standing.get(name), later, at or services.clock.now())
+        was = standing[name].record if name in standing else None
+        stop = _stop(services.company, name, was, later, at or services.clock.now())
         if stop is not None:
             fresh[name] = stop
     if not fresh:
-        return Taken(LATER_YES if later & {*names} and not standing else "unchanged")
-    puts = {name: Put(identity.suppression(services.vault, email, name), one) for name, one in fresh.items()}
+        nobody_stopped = not any(one.record.reason in suppressions.CHOSEN for one in standing.values())
+        return Taken(LATER_YES if later & {*names} and nobody_stopped else "unchanged")
+    ids = {name: identity.suppression(services.vault, email, name) for name in fresh}
+    # never in place of a no that is said here at this very moment: a later one has no exceptions
+    changes: list[Change] = [
+        Update(standing[name], one) if name in standing else Create(ids[name], one) for name, one in fresh.items()
+    ]
     reasons = sorted({one.reason for one in fresh.values()})
     stops = [
-        Stop(email, reason, mine, [puts[name].id for name in mine])
+        Stop(email, reason, mine, [ids[name] for name in mine])
         for reason in reasons
         if (mine := [name for name, one in fresh.items() if one.reason == reason])
     ]
-    return Taken("stopped", list(puts.values()), stops)
+    return Taken("stopped", changes, stops)
 
 
 def _stop(

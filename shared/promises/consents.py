@@ -33,6 +33,7 @@ from shared.records import (
 )
 from shared.store import Change, Create, Stored, Update, persist
 from shared.times import plus, rfc3339
+from shared.unit_of_work import UnitOfWork, within
 from shared.vault import canonical, new_id, new_token, token_hash
 
 Method = Literal["banner", "form", "settings", "email", "import"]
@@ -348,7 +349,11 @@ def _user_withdrawals(services: Services, taken: Capture, stored: Stored[Subject
     known = msgspec.convert(services.vault.unseal(f"subjects/{stored.id}", stored.record.sealed), Identifiers)
     if taken.email and taken.email not in known.addresses[-1:]:
         raise Stale("this is not a confirmed address of this user", "subject.email")
-    return [change for email in known.addresses for change in _stops(services, taken, email)]
+    # two of them may be one address to whoever stops broadly: each sees what those before it stop
+    unit = UnitOfWork(services.store)
+    for email in known.addresses:
+        unit.add(_stops(within(services, unit), taken, email))
+    return unit.changes()
 
 
 def _stops(services: Services, taken: Capture, email: str) -> list[Change]:

@@ -88,7 +88,7 @@ def _stopped(services: Services, email: str, groups: set[int | None]) -> list[Ch
         if not left and group is not None:
             changes += attention.raised("unknown_unsubscribe_group", VENDOR, services.clock.now(), about=str(group))
     wanted = [objections.MARKETING] if objections.MARKETING in purposes else sorted(set(purposes))
-    return [*changes, *objections.stop(services, email, wanted, "objection", via=VENDOR, once=True)]
+    return [*changes, *objections.stop(services, email, wanted, "objection", via=VENDOR)]
 
 
 def _unreadable(services: Services) -> list[Change]:

@@ -36,7 +36,8 @@ STOPPED_FOR = timedelta(hours=6)
 """After so long whatever the breaker stopped asks again: a person's word takes effect within it."""
 HEARD_WITHIN = timedelta(days=3)
 """For so long Stripe repeats an event that was not taken: what ended earlier counts from when we heard of it."""
-UNSAID = frozenset({"erasure_asked", "gone"})
+GONE = "gone"
+UNSAID = frozenset({"erasure_asked", GONE})
 """Reasons to stop that the person knows better than we: another mail could follow the last one."""
 
 
@@ -169,7 +170,7 @@ def again(services: Services, claim: work.Claim) -> None:
     """Tell it a second time, unless something speaks against it by now (work `ending.again`)."""
     case = Case.read(services, claim.work.ref)
     if _waits(case):
-        if reason := _obstacle(case):
+        if reason := _obstacle(case, _account(case)):
             _stop(case, reason)
         else:
             for label in case.envelope.addresses:
@@ -189,14 +190,17 @@ def begin(services: Services, claim: work.Claim) -> work.Ran:
     if (later := _answerable_until(case)) > case.now:
         services.commit([claim.again(later, "notice_first")])
         return "postponed"
-    if reason := _obstacle(case):
-        _stop(case, reason)
+    # read once: a restriction that comes after this look makes the commit a conflict
+    found = _account(case)
+    reason = _obstacle(case, found)
+    if found is None or reason:
+        _stop(case, reason or GONE)
     else:
         asked = breaker.ask(services)
         if not asked.admitted:
             services.commit([claim.again(case.now + STOPPED_FOR, breaker.TRIPPED), *asked.changes])
             return "postponed"
-        _begin(case)
+        _begin(case, found)
         case.also(*asked.changes)
     case.also(claim.done())
     case.commit()
@@ -219,26 +223,28 @@ def _answerable_until(case: Case) -> datetime:
     return min(until, (case.record.begins_at or case.now) + NOTICE_WAITED_FOR)
 
 
-def _begin(case: Case) -> None:
-    found = [one for ref in case.record.subjects if (one := people.by_ref(case.services, ref))]
-    own, _shared = people.own_and_shared(case.services, found, None)
+def _begin(case: Case, found: Found) -> None:
+    own, _shared = people.own_and_shared(case.services, [found], None)
     silenced = people.silenced(case.services, own, case.id)
     for mail_id in [one for one, mailing in case.record.mails.items() if mailing.status == "queued"]:
         case.mailing(mail_id, status="dropped", problem="too_late")
     case.set(chosen_at=case.now, suppressed=list(silenced))
-    case.note("restricted", subjects=len(found), begins_at=case.now)
-    case.also(*people.restricted(found, case.id), *silenced.values())
+    case.note("restricted", subjects=1, begins_at=case.now)
+    case.also(*people.restricted([found], case.id), *silenced.values())
     case.work(erasure.BEGIN)
 
 
 # --- what stops it ---------------------------------------------------------------------------------------------------
 
 
-def _obstacle(case: Case) -> str | None:
+def _account(case: Case) -> Found | None:
+    return people.by_ref(case.services, case.record.subjects[0])
+
+
+def _obstacle(case: Case, found: Found | None) -> str | None:
     """Return what speaks against it right now, Stripe asked anew."""
-    found = people.by_ref(case.services, case.record.subjects[0])
     if found is None:
-        return "gone"
+        return GONE
     if any(one != case.id for one in found.stored.record.restricted_by):
         return "restricted"
     if any(one.open for one in _others(case, found)):
@@ -299,7 +305,7 @@ def _stop(case: Case, reason: str) -> None:
     case.set(status="withdrawn")
     case.note("withdrawn", reason=reason)
     case.envelope.reason = reason
-    case.also(*people.released(case.services, case.record.subjects, {case.id}))
+    case.also(*people.released(people.by_refs(case.services, case.record.subjects), {case.id}))
     if reason not in UNSAID:
         for label in case.envelope.addresses:
             case.mail("ending_stopped", label)

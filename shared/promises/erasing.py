@@ -21,7 +21,7 @@ from shared.promises import exporting, people, restricting
 from shared.promises.erasure import CLOSE, SETTLED_BY_ERASURE, STEP, SUPERSEDE, settle
 from shared.promises.people import CHANGED_ADDRESS_COOLING_OFF, Found
 from shared.records import RETAINED_OF_STEP, HandedMail, Retained, Step, Suppression
-from shared.store import Delete, Put, Stored, persist
+from shared.store import Delete, Put, Stored, Update, persist
 from shared.times import PROMISED, rfc3339
 
 CLOSING_BEFORE = timedelta(days=3)
@@ -80,6 +80,8 @@ def _plan(case: Case, found: list[Found]) -> None:
         opted_out=people.opted_out(case.services, own),
     )
     case.note("begun", steps=names, subjects=len(found))
+    # as they were read: an identifier, or a copy, that comes at this very moment makes it a conflict
+    case.also(*(Update(one.stored, one.stored.record) for one in found))
     case.work(STEP, subprocessor=OURS)
     case.work(SUPERSEDE)
     case.also(*restricting.overtaking(case))
@@ -115,7 +117,12 @@ def _attempt(case: Case, name: str, claim: work.Claim) -> work.Ran:
     def record(look: bool) -> work.Ran:
         # other steps of the request settle at the same time: the vendor's answer is kept and not asked for again,
         # because the second answer would say that nothing was found
-        return _record(Case.read(case.services, case.id) if look else case, name, claim, said)
+        now = Case.read(case.services, case.id) if look else case
+        if now.record.steps[name].outcome == "pending":
+            return _record(now, name, claim, said)
+        # another run, or a person, settled it meanwhile: what is settled is not settled again
+        now.services.commit([claim.done()])
+        return "done"
 
     return persist(record)
 

@@ -33,9 +33,8 @@ SETTLED_BY_ITS_END = ("deadline_near", "accounts_not_chosen", "unanswered", SECO
 """What a person had to look at for as long as the request was open."""
 
 
-def _together(case: Case, refs: Iterable[str]) -> list[Case]:
+def _together(case: Case, found: Iterable[Found]) -> list[Case]:
     """Return the other open erasures that cover any of these subjects."""
-    found = [one for ref in refs if (one := people.by_ref(case.services, ref))]
     ids = {each for one in found for each in one.stored.record.restricted_by} - {case.id}
     others = [Case.read(case.services, each) for each in sorted(ids)]
     return [one for one in others if one.record.open and one.record.right == "erasure"]
@@ -44,7 +43,7 @@ def _together(case: Case, refs: Iterable[str]) -> list[Case]:
 def _keep_dates(case: Case, found: Sequence[Found]) -> None:
     """A second request keeps the dates of the first that covers the same subjects (TRUTH §8). It runs by itself."""
     refs = {one.ref for one in found}
-    for first in _together(case, refs):
+    for first in _together(case, found):
         by, begins_at = first.record.promise_by, first.record.begins_at
         if refs and refs <= set(first.record.subjects) and by and begins_at and case.record.promise_by:
             by = min(by, case.record.promise_by)
@@ -75,9 +74,11 @@ def start(case: Case, found: list[Found]) -> None:
 
 def withdraw(case: Case) -> None:
     """Cancel before the first step, and with it every other erasure of the same subjects that has not begun."""
-    others = [one for one in _together(case, case.record.subjects) if one.record.begun_at is None]
-    subjects = {ref for one in (case, *others) for ref in one.record.subjects}
-    case.also(*people.released(case.services, subjects, {one.id for one in (case, *others)}))
+    found = people.by_refs(case.services, case.record.subjects)
+    others = [one for one in _together(case, found) if one.record.begun_at is None]
+    more = {ref for one in others for ref in one.record.subjects} - {one.ref for one in found}
+    found += people.by_refs(case.services, more)
+    case.also(*people.released(found, {one.id for one in (case, *others)}))
     for one in (*others, case):
         one.set(status="withdrawn")
         one.note("withdrawn", by_request=case.id)

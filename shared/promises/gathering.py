@@ -5,7 +5,7 @@ One work item asks every subprocessor: one that is down is waited for, three day
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import msgspec
@@ -18,8 +18,8 @@ from shared.failures import Misconfigured, NeverRetry, TryAgain
 from shared.ports import Ability, Person, Services
 from shared.promises import erasure, fetching, people
 from shared.promises.policy import IN_FORCE
-from shared.records import Export, InForce, Policy, Step, Subject
-from shared.store import persist
+from shared.records import Export, InForce, Policy, Request, Step, Subject
+from shared.store import Stored, Update, persist
 from shared.times import rfc3339
 
 GATHER = "export.gather"
@@ -83,6 +83,10 @@ def _asked(services: Services, name: str, person: Person) -> Answer:
 
 
 def _postpone(case: Case, late: Mapping[str, TryAgain], claim: work.Claim) -> None:
+    if not _is_waiting(case):
+        # another run was quicker
+        case.services.commit([claim.done()])
+        return
     steps = dict(case.record.steps)
     for name, trouble in late.items():
         attempts = steps[name].attempts + 1
@@ -138,7 +142,8 @@ def _policy(services: Services) -> dict[str, str]:
 
 
 def _ready(case: Case, answers: Mapping[str, Answer], export: Export, *, erased: bool, claim: work.Claim) -> None:
-    if not erased and not all(case.services.store.get(Subject, ref) for ref in case.record.subjects):
+    found = [one for ref in case.record.subjects if (one := case.services.store.get(Subject, ref))]
+    if _are_being_erased(case.services, found) or (not erased and len(found) < len(case.record.subjects)):
         # erased while it was gathered: what was read must not outlive that
         raise TryAgain("subject_erased_meanwhile")
     if not _is_waiting(case):
@@ -152,9 +157,18 @@ def _ready(case: Case, answers: Mapping[str, Answer], export: Export, *, erased:
     case.note("copy.ready", n_bytes=export.n_bytes, sha256=export.sha256, until=export.until)
     case.work(fetching.END, export.until, export=export.id)
     fetching.mail(case, export)
+    # as they were looked at: an erasure that begins at this very moment makes it a conflict
+    case.also(*(Update(one, one.record) for one in found))
     case.also(*(pieces.removed(earlier) if earlier else []), claim.done())
     erasure.settle(case)
     case.commit()
+
+
+def _are_being_erased(services: Services, found: Sequence[Stored[Subject]]) -> bool:
+    """Tell whether an erasure of any of these has begun: it has removed their files, and comes by no second time."""
+    ids = {each for one in found for each in one.record.restricted_by}
+    requests = [one.record for each in sorted(ids) if (one := services.store.get(Request, each))]
+    return any(one.right == "erasure" and one.begun_at is not None for one in requests)
 
 
 def _take_back(case: Case, export: Export) -> None:

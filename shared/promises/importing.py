@@ -141,7 +141,12 @@ class Run:
                 yield Progress(self.record.line, self.record.counts, refused)
 
     def end(self) -> None:
-        """Record that everything was taken."""
+        """Record that everything was taken. Raises Stale when another process took it in meanwhile."""
+        persist(self._end)
+
+    def _end(self, look: bool) -> None:
+        if look:
+            self._must_be_alone()
         now, before = self._services.clock.now(), self.record
         entry, head = ledger.append(
             self._services.vault, before.head, self._stored.id, now, "import.done", {"counts": before.counts}

@@ -20,7 +20,7 @@ from shared.ports import Forwarded, Services
 from shared.promises import unsubscribing
 from shared.promises.objections import MARKETING
 from shared.records import Attention, HandedMail, InboundMail
-from shared.store import Change, Create, Delete, Stored
+from shared.store import Change, Create, Delete, Stored, persist
 from shared.times import plus, rfc3339
 from shared.vault import new_id
 from shared.work import Claim
@@ -186,15 +186,29 @@ def settle(services: Services, mail_id: str, reason: str, by: str) -> dict[str, 
     """Forget a mail that a person has dealt with, with evidence of who did. Again, it is missing. Raises Missing."""
     if not 1 <= len(reason.strip()) <= LONGEST_REASON:
         raise BadInput(f"1 to {LONGEST_REASON} characters", "reason")
-    names = [attention.attention_id(kind, mail_id) for kind in MAIL_KINDS]
+
+    def attempt(_look: bool) -> dict[str, Any]:
+        gone = _waiting(services, mail_id)
+        if not gone:
+            raise Missing("there is no such mail; it was dealt with")
+        services.commit([*gone, _settled(services, mail_id, reason, by)])
+        return {"mail_id": mail_id, "settled": True}
+
+    return persist(attempt)
+
+
+def _waiting(services: Services, mail_id: str) -> list[Change]:
+    """Return what removes a mail that waits for a person, and what points at it: of two who settle it one comes too late."""
     stored = services.store.get(InboundMail, mail_id)
-    waiting = stored is not None and stored.record.waits == "person"
-    if not waiting and not any(services.store.get(Attention, name) for name in names):
-        raise Missing("there is no such mail; it was dealt with")
+    waits = stored is not None and stored.record.waits == "person"
+    names = [attention.attention_id(kind, mail_id) for kind in MAIL_KINDS]
+    listed = [one for name in names if (one := services.store.get(Attention, name))]
+    pointers: list[Change] = [Delete(Attention, one.id, one.version) for one in listed]
+    return [Delete(InboundMail, stored.id, stored.version), *pointers] if stored and waits else pointers
+
+
+def _settled(services: Services, mail_id: str, reason: str, by: str) -> Change:
     stream = new_id()
     private = services.vault.seal(f"ledger/{ledger.entry_id(stream, 1)}", reason)
     facts = {"mail": mail_id, "by": by}
-    entry, _ = ledger.append(services.vault, None, stream, services.clock.now(), "mail.settled", facts, private)
-    gone: list[Change] = [Delete(InboundMail, mail_id)] if waiting else []
-    services.commit([*gone, *(Delete(Attention, name) for name in names), entry])
-    return {"mail_id": mail_id, "settled": True}
+    return ledger.append(services.vault, None, stream, services.clock.now(), "mail.settled", facts, private)[0]

@@ -15,7 +15,7 @@ from shared import attention, work
 from shared.annex import OURS
 from shared.case import LIFTED, Case
 from shared.failures import NeverRetry, TryAgain
-from shared.outcomes import ENDED, UNSETTLED, worst
+from shared.outcomes import UNSETTLED, worst
 from shared.ports import Corrections, Part, Services
 from shared.promises import erasure
 from shared.records import Outcome, Status, Step, Told
@@ -48,6 +48,8 @@ def notify(services: Services, claim: work.Claim) -> None:
 
 
 def _told(case: Case, name: str) -> Said:
+    if not _is_pending(case, name):
+        return []
     what = _what(case)
     try:
         said: Said = _tell(case, name, what)
@@ -60,8 +62,14 @@ def _told(case: Case, name: str) -> Said:
 def _what(case: Case) -> str:
     if case.record.right == "rectification":
         return "rectification"
-    # whoever was not told yet when a restriction ended may have heard of it all the same: lifting takes back what is ours
-    return LIFTED if case.record.status in ENDED else "restriction"
+    # whoever was not told yet when a restriction ended may have heard of it all the same: lifting takes back what is ours;
+    # one that is completed stands, until it is closed
+    return "restriction" if case.record.closed_at is None else LIFTED
+
+
+def _is_pending(case: Case, name: str) -> bool:
+    step = case.record.steps.get(name)
+    return step is not None and step.outcome == "pending"
 
 
 def _tell(case: Case, name: str, what: str) -> Sequence[Part]:
@@ -84,6 +92,9 @@ def _record(case: Case, name: str, what: str, said: Said) -> Said:
     if _what(case) != what:
         # it ended while this one was told of it
         return TryAgain("ended_meanwhile")
+    if not _is_pending(case, name):
+        # another run, or a person, settled it meanwhile: what is settled is not settled again
+        return said
     attempts = case.record.steps[name].attempts + 1
     if isinstance(said, TryAgain):
         _step(case, name, attempts=attempts, problem=said.code)

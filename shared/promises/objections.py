@@ -29,26 +29,26 @@ MAIL = "objection_stopped"
 MOST_SPELLINGS = 100
 
 
-def stop(
-    services: Services, email: str, purposes: Sequence[str], reason: Reason, via: str, *, once: bool = False
-) -> list[Change]:
+def stop(services: Services, email: str, purposes: Sequence[str], reason: Reason, via: str) -> list[Change]:
     """Return what stops these purposes for an address, its evidence, and the work that tells vendors; `[]` if all stand.
 
-    `purposes`: names, or `marketing` for all direct marketing. `via`: one word for the way it came. `once`: of two who
-    say the same at the same moment one meets a Conflict, and finds it stopped when it decides again.
+    `purposes`: names, or `marketing` for all direct marketing. `via`: one word for the way it came. Of two who say the
+    same at the same moment one meets a Conflict, and finds it stopped when it decides again.
     """
-    standing, code = stopped(services, email), _spelling(services, email)
+    standing, code = suppressions.stored(services, email), _spelling(services, email)
     fresh = [one for one in purposes if not _stands(standing.get(one), code)]
     if not fresh:
         return []
     said = Suppression(reason=reason, since=services.clock.now())
-    stops = [_stop(services, email, name, said, standing.get(name)) for name in fresh]
-    facts = {"purposes": fresh, "via": via, "suppressions": [one.id for one in stops]}
-    first = [
-        Create(one.id, one.record) if once and name not in standing else one
-        for name, one in zip(fresh, stops, strict=True)
-    ]
-    return [*first, *silencing.ask(services, [email], reason, facts)]
+    stops = {_id(services, email, one): _stop(said, standing.get(one), code) for one in fresh}
+    facts = {"purposes": fresh, "via": via, "suppressions": list(stops)}
+    found = {one.id: one for one in standing.values()}
+    changes = [Update(found[id], one) if id in found else Create(id, one) for id, one in stops.items()]
+    return [*changes, *silencing.ask(services, [email], reason, facts)]
+
+
+def _id(services: Services, email: str, name: str) -> str:
+    return identity.suppression(services.vault, email, name)
 
 
 def _spelling(services: Services, email: str) -> str:
@@ -56,17 +56,15 @@ def _spelling(services: Services, email: str) -> str:
     return services.vault.keyed("suppression", f"exact:{email}")
 
 
-def _stands(standing: Suppression | None, spelling: str) -> bool:
-    return standing is not None and not standing.except_for and spelling in standing.spellings
+def _stands(standing: Stored[Suppression] | None, spelling: str) -> bool:
+    return standing is not None and not standing.record.except_for and spelling in standing.record.spellings
 
 
-def _stop(services: Services, email: str, name: str, said: Suppression, standing: Suppression | None) -> Put:
+def _stop(said: Suppression, standing: Stored[Suppression] | None, spelling: str) -> Suppression:
     """Return what stands from now on: the earlier no where it stands undiminished, and this spelling with it."""
-    kept = standing if standing and not standing.except_for else said
-    others = standing.spellings if standing else []
-    spellings = list(dict.fromkeys([*others, _spelling(services, email)]))[-MOST_SPELLINGS:]
-    stop = msgspec.structs.replace(kept, spellings=spellings, requests=[])
-    return Put(identity.suppression(services.vault, email, name), stop)
+    earlier = standing.record if standing else said
+    spellings = list(dict.fromkeys([*earlier.spellings, spelling]))[-MOST_SPELLINGS:]
+    return msgspec.structs.replace(said if earlier.except_for else earlier, spellings=spellings, requests=[])
 
 
 def stopped(services: Services, email: str) -> dict[str, Suppression]:
@@ -80,7 +78,8 @@ def carried(services: Services, old: str, new: str) -> list[Change]:
     fresh = {name: one for name, one in said.items() if name not in standing}
     if not fresh:
         return []
-    stops = [Put(identity.suppression(services.vault, new, name), one) for name, one in fresh.items()]
+    # never in place of a no that the new address says at this very moment
+    stops = [Create(_id(services, new, name), one) for name, one in fresh.items()]
     facts = {"purposes": list(fresh), "via": "address_changed", "suppressions": [one.id for one in stops]}
     return [*stops, *silencing.ask(services, [new], "objection", facts)]
 
@@ -158,7 +157,7 @@ def take(case: Case, emails: Sequence[str], scope: str | None, *, mailed: bool =
     if marketing:
         # needs no look at what was said before, and so shows nothing of it
         said = Suppression(reason="objection", since=case.now)
-        case.also(*(_stop(services, one, scope, said, None) for one in emails))
+        case.also(*(Put(_id(services, one, scope), _stop(said, None, _spelling(services, one))) for one in emails))
         case.also(*silencing.ask(services, emails, "objection", {"request": case.id}, request=case.id))
     else:
         stops = _until_decided(case, emails, scope)

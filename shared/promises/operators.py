@@ -249,7 +249,7 @@ def deny(said: Act, by: str) -> Callable[[Case], None]:
         case.envelope.reason = said.reason
         for label in case.envelope.addresses:
             case.mail("request_denied", label)
-        case.also(*people.released(case.services, case.record.subjects, {case.id}))
+        case.also(*people.released(people.by_refs(case.services, case.record.subjects), {case.id}))
         erasure.close(case)
 
     return decide

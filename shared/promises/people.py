@@ -12,7 +12,7 @@ from shared import identity, suppressions
 from shared.identity import Identifiers
 from shared.ports import Services
 from shared.records import REQUESTS_OF_ADDRESS, Alias, Link, Request, Subject, Suppression
-from shared.store import Change, Delete, Put, Stored, Update, every
+from shared.store import Change, Create, Delete, Put, Stored, Update, every
 from shared.times import Clock, plus
 
 CHANGED_ADDRESS_COOLING_OFF = timedelta(days=5)
@@ -30,6 +30,34 @@ class Found:
     def is_account(self) -> bool:
         """Tell whether it is an account; a mailbox belongs to whoever proves the address."""
         return self.stored.record.kind == "account"
+
+
+@dataclass(frozen=True)
+class Address:
+    """An address as one reading found it. What is decided on its links is committed on the condition that they still stand."""
+
+    email: str
+    alias_id: str
+    stored: Stored[Alias] | None
+
+    @property
+    def links(self) -> list[Link]:
+        """Return every link of it, followed or not."""
+        return self.stored.record.links if self.stored else []
+
+    def linked(self, links: list[Link]) -> Change:
+        """Return the change that gives it these links."""
+        return Update(self.stored, Alias(links=links)) if self.stored else Create(self.alias_id, Alias(links=links))
+
+    def is_anothers(self, refs: Iterable[str]) -> bool:
+        """Tell whether an account beside these has it now."""
+        return any(one.kind == "account" and one.ref not in refs and one.replaced_at is None for one in self.links)
+
+
+def address(services: Services, email: str) -> Address:
+    """Read an address."""
+    alias_id = identity.alias(services.vault, "email", email)
+    return Address(email, alias_id, services.store.get(Alias, alias_id))
 
 
 def by_address(services: Services, email: str) -> list[Found]:
@@ -57,10 +85,14 @@ def by_ref(services: Services, ref: str) -> Found | None:
     return Found(ref, stored, known)
 
 
+def by_refs(services: Services, refs: Iterable[str]) -> list[Found]:
+    """Return those of these subjects that are still here."""
+    return [one for ref in refs if (one := by_ref(services, ref))]
+
+
 def links_of(services: Services, email: str) -> list[Link]:
     """Return every link of an address, followed or not."""
-    alias = services.store.get(Alias, identity.alias(services.vault, "email", email))
-    return alias.record.links if alias else []
+    return address(services, email).links
 
 
 def requests_of(services: Services, values: Iterable[str], *, years: int = 2) -> Iterator[Stored[Request]]:
@@ -138,9 +170,8 @@ def restricted(found: list[Found], request_id: str) -> list[Change]:
     ]
 
 
-def released(services: Services, refs: Iterable[str], request_ids: set[str]) -> list[Change]:
-    """Return the changes that lift these requests' restrictions where the subject still exists."""
-    found = [one for ref in refs if (one := by_ref(services, ref))]
+def released(found: Iterable[Found], request_ids: set[str]) -> list[Change]:
+    """Return the changes that lift these requests' restrictions."""
     return [
         Update(one.stored, msgspec.structs.replace(one.stored.record, restricted_by=without))
         for one in found

@@ -17,9 +17,9 @@ from shared.case import NEW, Case
 from shared.failures import BadInput, Stale
 from shared.ports import Corrections, Services
 from shared.promises import erasure, notifying, objections, people
-from shared.promises.people import Found
-from shared.records import Alias, Key, Link
-from shared.store import Change, Create, Update
+from shared.promises.people import Address, Found
+from shared.records import Key, Link
+from shared.store import Change, Update
 from shared.vault import token_hash
 
 FIELDS = Corrections.__struct_fields__
@@ -147,10 +147,12 @@ def _correct(case: Case) -> None:
     case.envelope.known = [*(one.known for one in found)]
     own, shared = people.own_and_shared(case.services, found, proven)
     case.envelope.known += people.proven_alone(found, own, case.envelope.user_id, proven)
-    if email := wanted.get("email"):
-        own, shared = _replaced(case, found, email, own, shared)
+    # read once: that nobody else has the new address and the link to it must come from the same moment
+    new = people.address(case.services, wanted["email"]) if "email" in wanted else None
+    if new:
+        own, shared = _replaced(case, found, new, own, shared)
     case.envelope.own_addresses, case.envelope.shared_addresses = own, shared
-    case.also(*_changes(case, found, wanted))
+    case.also(*_changes(case, found, wanted, new))
     case.note("corrected", fields=sorted(wanted), subjects=len(found))
     if wanted:
         notifying.ask(case, case.services.connected)
@@ -177,14 +179,14 @@ def _overtaken(case: Case) -> None:
 
 
 def _replaced(
-    case: Case, found: list[Found], email: str, own: list[str], shared: list[str]
+    case: Case, found: list[Found], new: Address, own: list[str], shared: list[str]
 ) -> tuple[list[str], list[str]]:
     """Return which addresses the new one stands in for, and which of them, or of itself, others use too.
 
     Only the present address of these accounts is replaced; recipients would take any other for replaced as well.
     """
     left = _present(case, found)
-    taken = [email] if _is_anothers(case, email) else []
+    taken = [new.email] if new.is_anothers(case.record.subjects) else []
     return [one for one in own if one in left], [*(one for one in shared if one in left), *taken]
 
 
@@ -194,59 +196,44 @@ def _present(case: Case, found: list[Found]) -> set[str]:
     return {one.known.addresses[-1] for one in found if one.known.addresses} or ({proven} if proven else set())
 
 
-def _changes(case: Case, found: list[Found], wanted: dict[str, str]) -> list[Change]:
-    changes: list[Change] = [_subject(case, one, wanted) for one in found]
-    if email := wanted.get("email"):
-        left = _present(case, found) - {email}
+def _changes(case: Case, found: list[Found], wanted: dict[str, str], new: Address | None) -> list[Change]:
+    changes: list[Change] = [_subject(case, one, wanted, new) for one in found]
+    if new:
+        left = _present(case, found) - {new.email}
         for one in left:
             # a no to mail was said by the person, and not by their old mailbox
-            changes += objections.carried(case.services, one, email)
+            changes += objections.carried(case.services, one, new.email)
         if found:
-            changes += [_linked(case, found, email, changed=bool(left)), *(_unlinked(case, found, one) for one in left)]
+            changes += [_linked(case, found, new, changed=bool(left)), *(_unlinked(case, found, one) for one in left)]
     return changes
 
 
-def _subject(case: Case, one: Found, wanted: dict[str, str]) -> Change:
+def _subject(case: Case, one: Found, wanted: dict[str, str], new: Address | None) -> Change:
     place = f"subjects/{one.ref}"
     fields: dict[str, object] = {name: value for name, value in wanted.items() if name != "email"}
-    if email := wanted.get("email"):
-        addresses = [*(each for each in one.known.addresses if each != email), email]
-        shared = len(case.record.subjects) > 1 or _is_anothers(case, email)
+    if new:
+        addresses = [*(each for each in one.known.addresses if each != new.email), new.email]
+        shared = len(case.record.subjects) > 1 or new.is_anothers(case.record.subjects)
         fields |= {"addresses": addresses, "unconfirmed": None, "shared": shared}
     sealed = case.services.vault.seal(place, msgspec.structs.replace(one.known, **fields))
     # whether the old mailbox could be reached says nothing of the new one
-    unreachable_at = None if email else one.stored.record.unreachable_at
+    unreachable_at = None if new else one.stored.record.unreachable_at
     return Update(one.stored, msgspec.structs.replace(one.stored.record, sealed=sealed, unreachable_at=unreachable_at))
 
 
-def _is_anothers(case: Case, email: str) -> bool:
-    """Tell whether an account that is not meant has this address too."""
-    links = people.links_of(case.services, email)
-    return any(
-        link.kind == "account" and link.ref not in case.record.subjects and not link.replaced_at for link in links
-    )
-
-
-def _linked(case: Case, found: list[Found], email: str, *, changed: bool) -> Change:
-    alias_id = identity.alias(case.services.vault, "email", email)
-    alias = case.services.store.get(Alias, alias_id)
+def _linked(case: Case, found: list[Found], new: Address, *, changed: bool) -> Change:
     refs = {one.ref for one in found}
-    others = [link for link in (alias.record.links if alias else []) if link.ref not in refs]
+    others = [link for link in new.links if link.ref not in refs]
     at = case.now if changed else None
     fresh = [
         Link(ref=one.ref, kind=one.stored.record.kind, source="mailbox", confirmed_at=case.now, changed_at=at)
         for one in found
     ]
-    after = Alias(links=[*others, *fresh])
-    return Update(alias, after) if alias else Create(alias_id, after)
+    return new.linked([*others, *fresh])
 
 
 def _unlinked(case: Case, found: list[Found], email: str) -> Change:
-    alias_id = identity.alias(case.services.vault, "email", email)
-    alias = case.services.store.get(Alias, alias_id)
-    refs = {one.ref for one in found}
-    links = [
-        msgspec.structs.replace(link, replaced_at=case.now) if link.ref in refs else link
-        for link in (alias.record.links if alias else [])
-    ]
-    return Update(alias, Alias(links=links)) if alias else Create(alias_id, Alias(links=links))
+    left, refs = people.address(case.services, email), {one.ref for one in found}
+    return left.linked(
+        [msgspec.structs.replace(link, replaced_at=case.now) if link.ref in refs else link for link in left.links]
+    )

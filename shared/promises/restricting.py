@@ -108,7 +108,7 @@ def lift(services: Services, claim: work.Claim) -> work.Ran:
     status: Status = "denied" if claim.work.args["status"] == "denied" else "withdrawn"
     case.set(status=status)
     case.note("restriction.lifted", status=status)
-    case.also(*people.released(services, case.record.subjects, {case.id}), claim.done())
+    case.also(*people.released(people.by_refs(services, case.record.subjects), {case.id}), claim.done())
     recipients.ask(case, LIFTED)
     erasure.close(case)
     case.commit()

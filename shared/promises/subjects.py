@@ -12,6 +12,7 @@ from shared.failures import BadInput, TryAgain
 from shared.identity import Identifiers
 from shared.ports import Services
 from shared.promises import objections, people
+from shared.promises.people import Address
 from shared.records import Alias, Link, Subject
 from shared.store import Change, Create, Stored, Update, persist
 from shared.vault import new_id
@@ -91,8 +92,10 @@ def _changes(
     earlier = known.addresses[-1] if known.addresses else None
     _merge(known, said, email)
     confirmed = email is not None and said.email_verified
-    if email and confirmed:
-        known.shared = _has_another_account(services, ref, email)
+    # read once: whether others have it and the link to it must come from the same moment
+    address = people.address(services, email) if email and confirmed else None
+    if address:
+        known.shared = address.is_anothers({ref})
     sealed = services.vault.seal(place, known)
     changes: list[Change] = []
     if stored:
@@ -105,8 +108,8 @@ def _changes(
             Create(ref, Subject(kind="account", created_at=now, sealed=sealed)),
             Create(user_alias, Alias(links=[account])),
         ]
-    if email and confirmed:
-        changes += _address_links(services, ref, email, earlier, now)
+    if address:
+        changes += _address_links(services, ref, address, earlier, now)
     changes += _id_links(services, ref, "stripe", said.stripe_customer_ids, now)
     return changes + _id_links(services, ref, "meta", said.meta_user_ids, now)
 
@@ -124,17 +127,12 @@ def _merge(known: Identifiers, said: Linked, email: str | None) -> None:
         known.unconfirmed = email
 
 
-def _has_another_account(services: Services, ref: str, email: str) -> bool:
-    links = people.links_of(services, email)
-    return any(one.kind == "account" and one.ref != ref and one.replaced_at is None for one in links)
-
-
-def _address_links(services: Services, ref: str, email: str, earlier: str | None, now: datetime) -> list[Change]:
-    replaces = earlier is not None and earlier != email
-    changes = [_confirmed(services, ref, email, now, changed=replaces)]
+def _address_links(services: Services, ref: str, address: Address, earlier: str | None, now: datetime) -> list[Change]:
+    replaces = earlier is not None and earlier != address.email
+    changes = [_confirmed(address, ref, now, changed=replaces)]
     if replaces and earlier is not None:
         changes += _replaced(services, ref, earlier, now)
-        changes += objections.carried(services, earlier, email)
+        changes += objections.carried(services, earlier, address.email)
     return changes
 
 
@@ -153,10 +151,8 @@ def _id_link(services: Services, ref: str, alias_id: str, now: datetime) -> Chan
     return Update(alias, after) if alias else Create(alias_id, after)
 
 
-def _confirmed(services: Services, ref: str, email: str, now: datetime, *, changed: bool) -> Change:
-    alias_id = identity.alias(services.vault, "email", email)
-    alias = services.store.get(Alias, alias_id)
-    links = alias.record.links if alias else []
+def _confirmed(address: Address, ref: str, now: datetime, *, changed: bool) -> Change:
+    links = address.links
     own = next((one for one in links if one.ref == ref), None)
     changed_at = now if changed else own.changed_at if own else None
     stands = own is not None and own.replaced_at is None
@@ -164,13 +160,10 @@ def _confirmed(services: Services, ref: str, email: str, now: datetime, *, chang
     fresh = Link(ref=ref, kind="account", source="server", confirmed_at=now, since=since, changed_at=changed_at)
     # in its place where it stands already: of two in one second, the one before was first
     others = [one for one in links if one.ref != ref]
-    after = Alias(links=[fresh if one.ref == ref else one for one in links] if stands else [*others, fresh])
-    return Update(alias, after) if alias else Create(alias_id, after)
+    return address.linked([fresh if one.ref == ref else one for one in links] if stands else [*others, fresh])
 
 
 def _replaced(services: Services, ref: str, email: str, now: datetime) -> list[Change]:
-    alias = services.store.get(Alias, identity.alias(services.vault, "email", email))
-    if alias is None:
-        return []
-    links = [msgspec.structs.replace(one, replaced_at=now) if one.ref == ref else one for one in alias.record.links]
-    return [Update(alias, Alias(links=links))]
+    left = people.address(services, email)
+    links = [msgspec.structs.replace(one, replaced_at=now) if one.ref == ref else one for one in left.links]
+    return [left.linked(links)] if left.stored else []

@@ -142,8 +142,8 @@ def _stops(services: Services, email: str, names: Sequence[str], via: str) -> li
     withdrawn = [name for name in names if name in asked]
     objected = [name for name in names if name not in asked]
     return [
-        *(objections.stop(services, email, withdrawn, "withdrawn", via, once=True) if withdrawn else []),
-        *(objections.stop(services, email, objected, "objection", via, once=True) if objected else []),
+        *(objections.stop(services, email, withdrawn, "withdrawn", via) if withdrawn else []),
+        *(objections.stop(services, email, objected, "objection", via) if objected else []),
     ]
 
 

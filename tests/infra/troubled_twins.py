@@ -55,6 +55,9 @@ class ForwardingStore:
     def physically_gone(self, now: datetime) -> datetime:
         return self.store.physically_gone(now)
 
+    def compact(self) -> None:
+        self.store.compact()
+
 
 class CrashingStore(ForwardingStore):
     def __init__(self, store: Store, fuse: Fuse) -> None:

@@ -23,6 +23,7 @@ from shared.promises.requests import Asked
 from shared.promises.statement import view
 from shared.promises.subjects import Linked
 from shared.records import Right
+from shared.store import Store
 from shared.times import plus
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -175,6 +176,13 @@ class World:
         }
         publish(self.services, Draft(text=SAMPLE_POLICY.read_text(), version="v1"), "set-up")
         self.run_due()
+
+    def stand_on(self, store: Store) -> None:
+        """Put another store under everything."""
+        for built_on_it in ("website", "policies"):
+            self.services.__dict__.pop(built_on_it, None)
+        self.services.__dict__["store"] = store
+        self.ours = self.services.__dict__["connectors"]["google_cloud_platform"] = self._ours()
 
     def _ours(self) -> Any:
         from infra.subprocessors.google_cloud_platform import GoogleCloudPlatformConnector
