@@ -234,7 +234,14 @@ def _hand_over(
         _broken_off(services, stored, call, "waiting")
         services.commit([claim.again(services.clock.now(), "many_refused")])
         return "postponed"
-    return persist(lambda _: _settled(services, campaign, stored.id, call.refused, claim))
+
+    def attempt(look: bool) -> work.Ran:
+        now = services.store.get(Batch, stored.id) if look else stored
+        if now is None:
+            raise NeverRetry("batch_missing")
+        return _settled(services, campaign, now, call.refused, claim)
+
+    return persist(attempt)
 
 
 def _broken_off(services: Services, stored: Stored[Batch], call: Call, state: Literal["sending", "waiting"]) -> None:
@@ -249,10 +256,9 @@ def _broken_off(services: Services, stored: Stored[Batch], call: Call, state: Li
     persist(attempt)
 
 
-def _settled(services: Services, campaign: Stored[Campaign], id: str, refused: int, claim: work.Claim) -> work.Ran:
-    stored = services.store.get(Batch, id)
-    if stored is None:
-        raise NeverRetry("batch_missing")
+def _settled(
+    services: Services, campaign: Stored[Campaign], stored: Stored[Batch], refused: int, claim: work.Claim
+) -> work.Ran:
     batch = batches.marked(stored.record, {"refused": refused})
     batch = msgspec.structs.replace(batch, state="sent")
     facts = {
@@ -262,10 +268,10 @@ def _settled(services: Services, campaign: Stored[Campaign], id: str, refused: i
         "attempts": batch.attempts,
         "subjects_sha256": b64url(sha256(batch.refs).digest()),
     }
-    entry, _ = ledger.append(services.vault, None, id, services.clock.now(), "batch.sent", facts)
+    entry, _ = ledger.append(services.vault, None, stored.id, services.clock.now(), "batch.sent", facts)
     changes: list[Change] = [Update(stored, batch), entry, claim.done()]
     if facts["refused"]:
-        changes += attention.raised("notices_refused", campaign.id, services.clock.now(), about=id)
+        changes += attention.raised("notices_refused", campaign.id, services.clock.now(), about=stored.id)
     if batch.last or batch.attempts > 1:
         changes.append(end_of(campaign.id, campaign.record.version, services.clock.now()))
     services.commit(changes)
