@@ -31,7 +31,6 @@ LEFT_OUT = (
     "infra/imports/",
     "shared/imports/",
     "shared/promises/importing.py",
-    "shared/unit_of_work.py",
 )
 """What only a person's machine needs: the embedded runtime and the command line. A test holds the list to the imports."""
 COMPANY = "company.yaml"
