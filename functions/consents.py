@@ -28,7 +28,7 @@ def capture(call: Call[Decided]) -> Answer:
     )
 
 
-@edge.route("GET", "/current", "What a device decided, and whether to ask")
+@edge.route("GET", "/current", "What a device decided, and whether to ask", query=("device_id", "purposes"))
 def show_current(call: Call[None]) -> Answer:
     device = call.query("device_id") or call.request.headers.get("X-Device-Id")
     if not device:

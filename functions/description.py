@@ -41,9 +41,8 @@ PROBLEM = {
         },
     },
 }
-QUERIES: dict[str, tuple[str, ...]] = {
-    "/policy/notice": ("purposes", "locale"),
-    "/consents/current": ("device_id", "purposes"),
+# what a link in a mail carries; whoever handed the mail on may have put more behind it
+FOLLOWED: dict[str, tuple[str, ...]] = {
     "/consents/confirm": ("t",),
     "/requests/{request_id}": ("key",),
     "/requests/{request_id}/confirm": ("t",),
@@ -54,8 +53,6 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "/requests/{request_id}/statement": ("key",),
     "/unsubscribe": ("t",),
     "/unsubscribe/preferences": ("t",),
-    "/operator/policies": ("dry_run",),
-    "/operator/requests": ("status", "overdue", "cursor"),
 }
 
 
@@ -110,7 +107,7 @@ def _operation(path: str, route: Route) -> dict[str, Any]:
         "summary": route.summary,
         "operationId": f"{route.method.lower()}{re.sub(r'[^a-zA-Z0-9]+', '_', path)}".rstrip("_"),
         "parameters": [_parameter(name, "path") for name in named]
-        + [_parameter(name, "query") for name in QUERIES.get(path, ())],
+        + [_parameter(name, "query") for name in route.query or FOLLOWED.get(path, ())],
         "responses": {
             str(route.status): {"description": "Done", "content": {"application/json": {"schema": {}}}},
             "default": {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 from infra.http.answers import Answer, json_answer
 from infra.http.edge import Call, Edge, Nothing
@@ -19,12 +19,14 @@ MOST_BYTES_OF_A_FORM = 2 * 1024 * 1024
 ACTS = {"deny": operators.deny, "extend": operators.extend, "pause": operators.pause}
 
 
-@edge.route("GET", "/requests", "Requests, by status, overdue or all", who="operator")
+@edge.route(
+    "GET", "/requests", "Requests, by status, overdue or all", who="operator", query=("status", "overdue", "cursor")
+)
 def list_requests(call: Call[None]) -> Answer:
     status = call.query("status")
     if status is not None and status not in get_args(Status):
         raise BadInput(f"one of {', '.join(get_args(Status))}", "status")
-    overdue = (call.query("overdue") or "").lower() in {"1", "true", "yes"}
+    overdue = _is_true(call, "overdue", "1 for those that are overdue alone")
     return operators.listed(call.services, status, overdue=overdue, cursor=call.query("cursor"))  # type: ignore[arg-type]
 
 
@@ -88,9 +90,11 @@ class Publication(policy.Draft, frozen=True, kw_only=True, forbid_unknown_fields
     status=202,
     who="operator",
     most_bytes=MOST_BYTES_OF_A_POLICY,
+    query=("dry_run",),
 )
 def publish(call: Call[Publication]) -> Answer:
-    if _is_dry(call.query("dry_run")):
+    # a slip of the pen must not publish
+    if _is_true(call, "dry_run", "1 for a dry run, 0 to publish"):
         from shared.promises import publishing
 
         return json_answer(publishing.rehearse(call.services, call.body, call.caller.name))
@@ -99,10 +103,10 @@ def publish(call: Call[Publication]) -> Answer:
     return {"campaign_id": campaigns.campaign_id(published.version)}
 
 
-def _is_dry(asked: str | None) -> bool:
-    # a slip of the pen must not publish
+def _is_true(call: Call[Any], name: str, rule: str) -> bool:
+    asked = call.query(name)
     if asked not in {None, "0", "1", "true", "false"}:
-        raise BadInput("1 for a dry run, 0 to publish", "dry_run")
+        raise BadInput(rule, name)
     return asked in {"1", "true"}
 
 

@@ -17,7 +17,12 @@ PUBLIC = "public, max-age=60"
 MOST_IN_FEED = 50
 
 
-@edge.route("GET", "/notice", "What is shown before data is taken, with the signed snapshot to send back")
+@edge.route(
+    "GET",
+    "/notice",
+    "What is shown before data is taken, with the signed snapshot to send back",
+    query=("purposes", "locale"),
+)
 def show_notice(call: Call[None]) -> Answer:
     purposes = call.query("purposes")
     names = [name.strip() for name in purposes.split(",") if name.strip()] if purposes is not None else None

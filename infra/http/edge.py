@@ -43,6 +43,9 @@ class Route(NamedTuple):
     `form`: pages may post it urlencoded.
 
     `raw`: the handler gets the body's bytes as they came, to check a signature over them before anything reads them.
+
+    `query`: the parameters there are; any other is refused. None takes whatever comes: what people follow from their mail may
+    have had something put behind it on the way.
     """
 
     method: str
@@ -55,6 +58,7 @@ class Route(NamedTuple):
     form: bool
     most_bytes: int
     raw: bool = False
+    query: tuple[str, ...] | None = None
 
 
 class Call(Generic[B]):
@@ -116,11 +120,13 @@ class Edge:
         form: bool = False,
         most_bytes: int = MOST_BYTES,
         raw: bool = False,
+        query: tuple[str, ...] | None = None,
     ) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
         """Add a call. Paths are werkzeug rules without the edge's own name; `/` is the edge itself."""
 
         def add(handler: Callable[..., Answer]) -> Callable[..., Answer]:
-            route = Route(method, path, handler, summary, body, status, who, form, most_bytes, raw)
+            named = () if query is None and who not in {"anyone", "form"} else query
+            route = Route(method, path, handler, summary, body, status, who, form, most_bytes, raw, named)
             self.routes.append(route)
             if "<" not in path:
                 self._fixed[method, path] = route
@@ -159,6 +165,7 @@ class Edge:
         # the body is read first: a connection closed on unread bytes loses the answer
         raw = _read(request, route.most_bytes)
         caller = caller_of(request, services, route.who, self.name)
+        _check_query(route, request)
         body = raw if route.raw else _parse(route, raw, request) if route.body is not None else None
         return json_answer(route.handler(Call(request, services, values, caller, body)), route.status)
 
@@ -220,6 +227,17 @@ def frames(error: Exception) -> list[str]:
     return [
         f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)
     ]
+
+
+def _check_query(route: Route, request: flask.Request) -> None:
+    """Refuse what would be passed over: `?dry-run=1` must not publish."""
+    if route.query is None or not request.query_string:
+        return
+    for name, values in request.args.lists():
+        if name not in route.query:
+            raise BadInput(f"only {', '.join(route.query)} can be asked for" if route.query else "takes no query", name)
+        if len(values) > 1:
+            raise BadInput("at most once", name)
 
 
 def _read(request: flask.Request, most: int) -> bytes:

@@ -91,6 +91,9 @@ def _check(asked: Asked) -> None:
         raise BadInput(f"at most {LONGEST_DETAILS} characters", "details")
     if asked.email is None and asked.user_id is None:
         raise BadInput("an e-mail address is needed", "email")
+    if asked.scope is not None and asked.right != "objection":
+        # passed over, it would do more than was asked for
+        raise BadInput("only an objection has a scope", "scope")
 
 
 def corrections_of(right: Right, corrections: Mapping[str, str] | None, details: str | None) -> dict[str, str]:
@@ -434,6 +437,8 @@ def _accepted(case: Case, mail_id: str, message: str, claim: work.Claim) -> None
     case.note("mail.accepted", mail=mail_id, template=mailing.template, message=message)
     fetching.handed_over(case, mailing.template)
     case.also(claim.done(), attention.settled("mail_failed", case.id, mail_id))
+    if mailing.template in mails.OFFERS:
+        case.also(attention.settled(erasure.ENDING_UNHEARD, case.id))
 
 
 def _refused(case: Case, mail_id: str, problem: str, claim: work.Claim) -> None:

@@ -170,13 +170,14 @@ def survives(case: Case) -> list[dict[str, Any]]:
     ]
     if record.right != "erasure":
         return items
-    items += [
-        {
-            "what": "a sealed mark that the account was erased, until the longest restorable copy is gone",
-            "why": "so that restoring a backup does not bring it back",
-            "until": None,
-        },
-    ]
+    if record.begun_at and record.subjects:
+        items.append(
+            {
+                "what": "a sealed mark that the account was erased, until the longest restorable copy is gone",
+                "why": "so that restoring a backup does not bring it back",
+                "until": None,
+            }
+        )
     if record.objected:
         items.append(
             {

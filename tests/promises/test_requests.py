@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from shared.failures import BadInput, Missing, Stale, TooMany, TryAgain
 from shared.promises import requests
 from shared.promises.requests import Asked
+from shared.records import Request, Right
+from shared.store import Query
 from tests.promises.world import NOON, World, timedelta
 
 
@@ -136,3 +140,13 @@ def test_a_confirmation_that_went_out_only_at_the_second_try_is_reminded_of_too(
     world.postman.trouble = None
     world.advance("P9D")
     assert [len(world.mailed(one)) for one in ("request_confirm", "request_reminder")] == [1, 1]
+
+
+@pytest.mark.parametrize("right", [one for one in get_args(Right) if one != "objection"])
+def test_a_scope_with_any_other_right_is_refused_and_not_passed_over(world: World, right: Right) -> None:
+    corrections = {"name": "Ann"} if right == "rectification" else None
+    asked = Asked(right=right, email="ann@mail.test", scope="marketing_email", corrections=corrections)
+    with pytest.raises(BadInput) as refused:
+        requests.open_request(world.services, asked, server=False)
+    assert refused.value.field == "scope"
+    assert world.services.store.query(Query(Request)) == []

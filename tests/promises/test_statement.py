@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 from shared.case import Case
-from shared.promises import statement
+from shared.promises import requests, statement
 from shared.vault import unb64url
 from tests.promises.world import World, says
 
@@ -37,6 +37,23 @@ def test_everything_that_outlives_an_erasure_is_named(world: World) -> None:
     whats = " ".join(one["what"] for one in named)
     for expected in ("this request", "erased", "opt-out"):
         assert expected in whats
+
+
+def marks(world: World, request_id: str) -> int:
+    return sum("mark" in one["what"] for one in statement.survives(Case.read(world.services, request_id)))
+
+
+def test_a_mark_of_erasure_is_said_to_stay_where_there_is_one_alone(world: World) -> None:
+    world.account("u1", "ann@mail.test")
+    cancelled, nobodys = (world.confirm(email)["request_id"] for email in ("ann@mail.test", "nobody@mail.test"))
+    assert marks(world, cancelled) == 0, "it has not begun"
+    requests.cancel(lambda: Case.read(world.services, cancelled))
+    erased = world.confirm("ann@mail.test")["request_id"]
+    world.advance("P4D")
+    found = {
+        name: marks(world, id) for name, id in (("cancelled", cancelled), ("nobody's", nobodys), ("erased", erased))
+    }
+    assert found == {"cancelled": 0, "nobody's": 0, "erased": 1}
 
 
 def test_what_is_not_connected_is_said(world: World) -> None:
