@@ -6,12 +6,22 @@ import re
 
 from shared.policy_reading.facts import Facts, Place
 
+_WHOLLY = "always|completely|fully|entirely|strictly|totally|truly|absolutely|100 ?%"
 ANONYMOUS = re.compile(
     r"\banonym(?:ous|i[sz]ed) (?:\w+ ){0,3}?(?:data|information|statistics|cookies|usage|form|manner|basis|way|identifiers?)\b"
     r"|\b(?:data|information|it|they|these|this|statistics|cookies|identifiers?|details|usage)(?: \w+){0,6}? (?:is|are|be|remains?|stays?|kept)"
     r"(?: \w+){0,3}? anonym(?:ous|i[sz]ed)\b(?! by (?:you|us on))"
     r"|\b(?:collect|process|us|stor|record|track|measur|gather|analy[sz])(?:e|es|ed|ing)?(?: \w+){0,4}? anonymously\b"
     r"|\bfully anonym\w+"
+    r"|\b(?:analytics|statistics|figures|(?:counts|counting|measuring|measurements?|tracking|analysis|evaluation)(?: (?:of|how|on) (?:\w+ ){0,4}?\w+)?)"
+    r"(?: data)? (?:is|are|(?:has|have) been|stays?|remains?|works?|runs?|happens?|takes place)"
+    rf"(?: (?:done|made|carried out|kept|run|always|purely|both|all|thus|therefore|{_WHOLLY}))* anonym(?:ous|i[sz]ed|ously)\b"
+    r"|\b(?:use|run|do|offer|rely on|create|keep|make|collect|gather) (?:only |purely |just )?(?:fully |completely )?anonym(?:ous|i[sz]ed) "
+    r"(?:\w+ )?(?:analytics|tracking|measurements?|counting|web analysis|page views|clicks|visits)\b"
+    r"|\b(?:count|evaluat|logg?|captur|observ|register|sav|keep|kept|happen|work|run)(?:e|es|ed|s|ing)?(?: \w+){0,4}? anonymously\b"
+    r"|\b(?:is|are|gets?) anonymously (?:collect|process|stor|record|track|measur|gather|analy[sz]|count|evaluat|log|captur|observ|sav|us)(?:ed)\b"
+    r"|\bwe anonymously (?:collect|process|store|record|track|measure|gather|analy[sz]e|count|evaluate|log|observe)\b"
+    r"|\bwe anonymi[sz]e (?:all |any |your |the |these )?(?:\w+ )?(?:data|statistics|visits|page views|clicks)\b"
 )
 UNTRACEABLE = re.compile(
     r"\b(?:can ?not|can't|can never|never|not|no way|impossible to)(?: \w+)?(?: be)? "
@@ -21,14 +31,17 @@ UNTRACEABLE = re.compile(
 )
 ABOUT_USE = re.compile(
     r"\b(?:usage|use of (?:our|the)|cookies?|analytics?|statistic\w*|visit\w*|brows\w+|interact\w*|track\w*|pixel\w*|advertis\w*"
-    r"|marketing|partners?|third[- ]part\w+|how (?:you|people|users|visitors))\b"
+    r"|marketing|partners?|third[- ]part\w+|page views?|clicks?|reach|how (?:you|people|users|visitors))\b"
 )
 NOT_ANONYMOUS = re.compile(
     r"\b(?:not|never|no longer|cannot be (?:called|considered)|isn't|aren't|neither)(?: \w+){0,3} anonym"
     r"|pseudonym|\banonymi[sz]ed? (?:your |the )?ip\b|\bip[- ]addresses?(?: \w+){0,4} anonymi[sz]|\bip[- ]anonymi[sz]"
     r"|\b(?:delete[sd]?|erase[sd]?|deleted|removed?) or (?:\w+ )?anonymi[sz]|\banonymi[sz]ed? or (?:\w+ )?delete"
     r"|\b(?:may|can|could|might|or) (?:be )?(?:\w+ or )?anonymi[sz]ed\b|\b(?:shortened|truncated|masked)\b"
-    r"|\bour own (?:counts|statistics|counters)\b|\banonymous(?:ly)? (?:report|complain|question|tip)|\bif (?:\w+ ){1,8}anonym"
+    r"|\bour own (?:counts|statistics|counters|analytics|figures)\b|\banonymous(?:ly)? (?:report|complain|question|tip)|\bif (?:\w+ ){1,8}anonym"
+    r"|\b(?:you|visitors|users|guests|people) (?:can|may|could|might|want to|wish to|like to)(?: \w+){0,5} anonym|\bcannot (?:promise|say|claim|be sure)\b"
+    r"|\b(?:once|before you|after|until|unless|would|wish|hope|want|wanted)\b(?: [\w,]+){0,9} anonym|\banonym\w+(?: \w+){0,4} (?:once|after|before|until|unless|if)\b"
+    r"|\banonymously if\b|\bno (?:\w+ ){1,4}(?:is|are) (?:\w+ )?anonym|\b(?:think|believe|calls?|claims?|says?|writes?)\b(?: \w+){0,5} anonym|\?$"
 )
 BY_DOING = re.compile(
     r"\b(?:by|when|if you|in)(?: \w+)?(?: (?:and|or|,) \w+)? ?(?:continu(?:e|ing)(?: to)? (?:\w+ )?)?"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
+from shared.company import Purpose
 from shared.policy_reading.facts import Facts, Place
 from shared.policy_reading.periods import PERIOD, Period, days_of, period
+from shared.policy_reading.sentences import plain
 
 DELETED = r"(?:delet|eras|remov|destroy)(?:e|es|ed|ing)?\b"
 COMMITTED = re.compile(
@@ -75,9 +78,29 @@ AFTER_END = re.compile(
     r"(?:clos\w+|delet\w+|cancel\w*|terminat\w+|account ends|(?:end|expiry|expiration) of (?:your|the) (?:account|subscription|contract))"
 )
 FOR = re.compile(
-    r"\b(?:keep|retain|store|hold|kept|retained|stored|held|retention period|saved)\b(?: [\w/-]+){0,10}? "
-    r"(?:for|is)(?: a period of| a maximum of| a total of| the)? (?P<bound>up to |at most |no longer than |no more than |at least |a minimum of |"
+    r"\b(?:(?:keep|retain|store|hold|kept|retained|stored|held|retention period|saved)\b(?: [\w/-]+){0,10}? (?:for|is)"
+    r"|(?:retention|storage)(?: period| time)? of)(?: a period of| a maximum of| a total of| the)? (?P<bound>up to |at most |no longer than |no more than |at least |a minimum of |"
     r"a maximum of |maximum |not more than )?" + PERIOD
+)
+GONE_AFTER = re.compile(
+    rf"\b(?:{DELETED}|(?:data|records|statistics|details|counts) expires?\b)"
+    r"(?: [\w-]+){0,6}? after (?P<bound>at most |no more than )?"
+    + PERIOD
+    + r"(?! (?:of|without|after|from|since|in|if|when|unless|you|we)\b)"
+)
+AFTER_IT = re.compile(
+    rf"after (?P<bound>at most |no more than )?{PERIOD},? (?:we (?:\w+ )?{DELETED}|(?:[\w-]+ ){{1,6}}(?:is|are|will be) (?:\w+ )?{DELETED})"
+)
+LABELLED = re.compile(
+    r"[^:]{3,80}: (?P<bound>up to |at most |at least |no longer than |no more than )?" + PERIOD + r"[. ]*"
+)
+"""An entry under a heading or a sentence that speaks of keeping: `Statistics: 14 months`."""
+OF_A_PART = re.compile(
+    r"\b(?:logs?|back-?ups?|drafts?|reports?|raw|cop(?:y|ies)|failed|test|tests|unpaid|unconfirmed|abandoned|cards?|audiences?)\b"
+)
+NOT_OURS_NOW = re.compile(
+    r"\b(?:was|were|been) (?:once |formerly |previously )?(?:kept|stored|held|retained)\b|\bwe (?:once |formerly |previously )?(?:kept|held|stored|retained)\b"
+    r"|\bused to\b|\blast year\b|\b(?:server|error|access) logs?\b|\b(?:analytics|newsletter|payment) (?:services?|tools?|providers?|software)\b|\b(?:people|customers|users|they|you) (?:keep|hold|store)\b"
 )
 KEEPING = re.compile(r"(?:keep|retain|store|hold)\b")
 PARTS = re.compile(r",\s+(?:and |but |while )?|;\s+| and (?=[\w ]{1,40} for )| while | whereas ")
@@ -88,10 +111,17 @@ EACH = re.compile(
 """One of several kinds of data in a sentence, with the period it is kept for and nothing else."""
 TOPICS = {
     "payments": re.compile(r"\b(?:payment|invoice|billing|purchase|transaction|accounting|tax)"),
-    "counts of use": re.compile(r"\b(?:analytic|usage data|usage statistics|statistics|page views?)"),
+    "counts of use": re.compile(
+        r"\b(?:analytic|usage data|usage statistics|statistics|page views?|(?:counting|counts) (?:of )?(?:how|(?:the )?(?:use|visits?|visitors))\b)"
+        r"|\bhow (?:you|visitors|people|users|customers) use (?:our|this|the) (?:web ?)?(?:site|pages|shop)\b"
+    ),
     "marketing": re.compile(r"\b(?:newsletter|marketing|news and offers|promotional)"),
     "advertising": re.compile(r"\b(?:advertis|ads\b)"),
 }
+THESE_COUNTS = re.compile(r"\b(?:these|those|such) (?:counts|figures|numbers)\b")
+OF_USE = re.compile(r"\bcount(?:s|ed|ing)? (?:how|which|when|(?:your |the )?(?:visits?|visitors|page|use))")
+STOP_WORD = re.compile(r"the|an?|and|or|how|that|this|is|are|your?|our|us|we|for|of|by|to|with|in|on|about|at|from|it")
+SOME_WORDS = r"(?: [\w'-]+){0,3}? "
 
 
 def deadline(place: Place, facts: Facts) -> str | None:
@@ -101,7 +131,7 @@ def deadline(place: Place, facts: Facts) -> str | None:
         return None
     if named.days < facts.promised_days - 0.01:
         return f"It names {named.words}; deletion here may take {facts.promised_days} days from the day the person is verified."
-    if named.days > LONGEST_ANSWER_DAYS and not LAW.search(place.low):
+    if named.days > LONGEST_ANSWER_DAYS and not LAW.search(place.low) and not _topic(place.low):
         return f"It names {named.words}; a request must be answered within one month, and here it is."
     return None
 
@@ -180,12 +210,58 @@ def kept_after_the_end(place: Place, facts: Facts) -> str | None:
 
 def kept_for(place: Place, facts: Facts) -> str | None:
     """Tell whether a period for keeping one kind of data is none that is configured for it."""
-    found, topic = FOR.search(place.low), _topic(place.low)
-    if not found or "cookie" in place.low or DENIED.search(place.low[: found.start()]):
+    found, topic = _keeping(place), _topic(place.low) or _of_counts(place)
+    if (
+        not found
+        or "cookie" in place.low
+        or DENIED.search(place.low[: found.start()])
+        or NOT_OURS_NOW.search(place.low)
+    ):
         return None
     if topic is not None:
         return _kept_otherwise(topic, found, facts)
+    purpose = _titled(place.low, facts)
+    if purpose:
+        return _differs(purpose.title, found, [purpose.kept_for])
     return next(filter(None, (_kept_otherwise(*one, facts) for one in _of_each(place.low, found.start()))), None)
+
+
+def _keeping(place: Place) -> re.Match[str] | None:
+    """Find the period for which something is kept, or after which it is deleted."""
+    found = FOR.search(place.low)
+    if found or OF_A_PART.search(place.low):
+        return found
+    context = f"{place.section} {place.sentence.lead.lower()}"
+    is_entry = "how long" in context or KEPT.search(context)
+    return (
+        AFTER_IT.match(place.low)
+        or GONE_AFTER.search(place.low)
+        or (LABELLED.fullmatch(place.low) if is_entry else None)
+    )
+
+
+def _of_counts(place: Place) -> str | None:
+    """Tell whether it speaks of counts that it, or the sentence before it, says are of how the site is used."""
+    of_use = THESE_COUNTS.search(place.low) and OF_USE.search(f"{place.before} {place.low}")
+    return "counts of use" if of_use else None
+
+
+def _titled(low: str, facts: Facts) -> Purpose | None:
+    """Return the one purpose that a sentence with one period names by its title, small words of it left out or other ones."""
+    found = [one for one in facts.company.purposes if _title(one.title).search(low)]
+    if len(found) != 1 or len(list(re.finditer(PERIOD, low))) != 1:
+        return None
+    # what is kept as long as there is an account has no period of its own
+    return None if "as long as" in found[0].kept_in_words else found[0]
+
+
+@cache
+def _title(title: str) -> re.Pattern[str]:
+    """Return what finds a title by the words that tell; by one alone only where it stands as a label."""
+    words = [one for one in re.findall(r"[\w'-]+", plain(title)) if not STOP_WORD.fullmatch(one)]
+    if len(words) < 2:
+        return re.compile(rf"^{re.escape(plain(title))}(?=:| (?:is|are) (?:kept|stored)\b)")
+    return re.compile(rf"\b{SOME_WORDS.join(rf'{re.escape(one[:5])}[a-z]*' for one in words)}\b")
 
 
 def _of_each(low: str, start: int) -> Iterator[tuple[str, re.Match[str]]]:
@@ -197,10 +273,14 @@ def _of_each(low: str, start: int) -> Iterator[tuple[str, re.Match[str]]]:
 
 
 def _kept_otherwise(topic: str, found: re.Match[str], facts: Facts) -> str | None:
-    named, configured = period(found), _configured(topic, facts)
+    return _differs(topic, found, _configured(topic, facts))
+
+
+def _differs(what: str, found: re.Match[str], configured: list[str]) -> str | None:
+    named = period(found)
     if not configured or any(_agrees(named, found["bound"], days_of(one)) for one in configured):
         return None
-    return f"It names {named.words} for {topic}; configured is {' or '.join(configured)}."
+    return f"It names {named.words} for {what}; configured is {' or '.join(configured)}."
 
 
 def _topic(low: str) -> str | None:
@@ -225,4 +305,4 @@ def _agrees(named: Period, bound: str | None, days: float) -> bool:
     if bound is None:
         return named.is_about(days)
     is_least = "least" in bound or "minimum" in bound
-    return days >= named.days * 0.96 if is_least else days <= named.days * 1.04
+    return named.is_about(days) or (days > named.days if is_least else days < named.days)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from shared.policy_reading.denials import denied
 from shared.policy_reading.facts import Facts, Place
 from shared.policy_reading.sentences import Sentence, plain
 
@@ -65,6 +66,7 @@ _THEIR_DATA = r"(?:any of |all )?(?:your|the|any|their|our (?:users?|customers?)
 _ANYBODY = (
     r"(?:any |other |outside )*(?:third part\w+|anyone|anybody|other compan\w+|other organi[sz]ation\w*|others)\b"
 )
+_NOTHING = r"\b(?:nothing|none of (?:your|the) (?:personal )?(?:data|information|details)\b|no (?:personal )?(?:data|information)\b(?: about you)?)(?: (?:that )?we (?:collect|hold|have|know|store))?"
 NO_SHARING = re.compile(
     r"\b(?:is|are) (?:never|not) (?:shared|disclosed|given|passed|transferred|provided|handed)(?: on| over)? (?:to|with) "
     + _ANYBODY
@@ -74,10 +76,17 @@ NO_SHARING = re.compile(
     + rf"|\b{_NOBODY} (?:ever )?(?:gets?|receives?|obtains?|is given|are given|(?:has|have) access to) {_THEIR_DATA}"
     rf"|\bwe (?:\w+ )?(?:share|give|disclose|pass|transfer|provide)(?: on)? {_THEIR_DATA}(?: on)? (?:with|to) {_NOBODY}"
     rf"|\b(?:data|information|details) (?:is|are) (?:shared|disclosed|given|passed)(?: on)? (?:with|to) {_NOBODY}"
+    r"|\bwe (?:do not|don't|never) (?:use|employ|engage|work with) (?:any )?third[- ]part(?:y|ies)(?: (?:services?|providers?|processors?|tools))?(?=\.?$)"
+    rf"|\band (?:share|give|disclose|pass) (?:it|them)(?: on)? (?:with|to) {_NOBODY}"
+    rf"|{_NOTHING} (?:is|are|will be|has been|gets) (?:ever )?(?:shared|disclosed|given|passed|transferred|provided|handed)(?: on| over)? (?:with|to) {_ANYBODY}"
+    rf"|\bwe (?:\w+ )?(?:share|give|disclose|pass|transfer|provide) {_NOTHING}(?: on)? (?:with|to) {_ANYBODY}"
+    r"|^(?:third part\w+|outsiders|others) (?:never|do not|don't|will not|will never|cannot)(?: ever)? (?:get|receive|obtain|see|have access to) "
+    rf"{_THEIR_DATA}"
+    rf"|\b(?:none of our (?:\w+ )?partners|neither (?:our )?partners nor (?:any )?(?:other )?third part\w+) (?:ever )?(?:gets?|receives?|obtains?|sees?) {_THEIR_DATA}"
 )
 """What says that nobody gets data; it names no recipients either."""
 EXCEPT = re.compile(
-    r"\b(?:except\w*|other than|unless|without|besides|apart from|only|save|but|beyond|unrelated|not named|for their own"
+    r"\b(?:except\w*|other than|unless|without|besides|apart from|only|save|but|beyond|unrelated|not named|(?:for|of) their own"
     r"|who are not|that are not|unauthori[sz]ed|for (?:direct )?marketing|for money|who do not)\b"
 )
 FOR_ONE_USE = re.compile(
@@ -198,9 +207,9 @@ def unnamed(sentences: Iterable[Sentence], facts: Facts) -> list[tuple[str, str]
 
 
 def no_sharing(place: Place, facts: Facts) -> str | None:
-    """Tell whether a text says that nobody gets data, while somebody does."""
+    """Tell whether a text says that nobody gets data, or one who is named does not, while somebody or this one does."""
     if not says_nobody(place.low) or not facts.used:
-        return None
+        return denied(place, facts)
     return f"{len(facts.used)} subprocessors get data, {facts.used[0].title} among them."
 
 
