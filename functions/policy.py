@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from infra.http.answers import Answer
@@ -9,6 +10,7 @@ from infra.http.edge import Call, Edge
 from shared import identity
 from shared.failures import Missing
 from shared.promises import in_effect, notice, policy, register
+from shared.promises.in_effect import Standing
 from shared.promises.policy import Published
 from shared.times import rfc3339
 
@@ -49,11 +51,7 @@ def show_subprocessors(call: Call[None]) -> Answer:
 
 @edge.route("GET", "/changes", "A feed of the versions, newest first: Atom, or JSON where that is asked for")
 def show_changes(call: Call[None]) -> Answer:
-    current = call.services.policies.current()
-    history = current.policy.history
-    newest = [policy.read(call.services, version) for version in reversed(history[-MOST_IN_FEED:])]
-    before = dict(zip(history[1:], history, strict=False))
-    entries = [_described(one) | {"difference_from": before.get(one.version)} for one in newest]
+    entries = _versions(call, call.services.policies.current())[: -MOST_IN_FEED - 1 : -1]
     if "application/json" in call.request.headers.get("Accept", ""):
         return {"versions": entries}
     from infra.http.feed import atom
@@ -112,16 +110,32 @@ def _policy(call: Call[None], shown: Published, upcoming: Published | None, *, i
 
 
 def _versions(call: Call[None], shown: Published) -> list[dict[str, Any]]:
-    """Return every version there is, with how it stands: `state`, and `by`, what took its place or will."""
+    """Return every version there is, oldest first.
+
+    Beside it `state`, how it stands; `by`, what took its place or will; `difference_from`, the version people live under when
+    it takes effect; and `updated_at`, when what is said of it last became other than before.
+    """
     services = call.services
     # what another instance published this second is not in what this one has read
     history = max(services.policies.current().policy.history, shown.policy.history, key=len)
     found = [policy.read(services, version) for version in history]
     stand = in_effect.standings(found, services.clock.now())
     return [
-        _described(one) | {"state": each.state, "by": _described(each.by) if each.by else None}
-        for one, each in zip(found, stand, strict=True)
+        _described(one)
+        | {
+            "state": each.state,
+            "by": _described(each.by) if each.by else None,
+            "difference_from": before.version if before else None,
+            "updated_at": rfc3339(_updated_at(one, each)),
+        }
+        for one, each, before in zip(found, stand, in_effect.lineage(found), strict=True)
     ]
+
+
+def _updated_at(version: Published, standing: Standing) -> datetime:
+    # a version never changes; that it will never take effect is news, and is so from the moment the other one is published
+    said_by = standing.by if standing.by and standing.state == "overtaken" else version
+    return said_by.policy.published_at
 
 
 def _described(shown: Published) -> dict[str, Any]:

@@ -6,10 +6,10 @@ import argparse
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -18,6 +18,9 @@ from shared.failures import Misconfigured
 from shared.promises import campaigns, policy
 from shared.text_difference import Piece, near_a_blank
 
+if TYPE_CHECKING:
+    from shared.promises.findings import Finding
+
 TITLES = {
     "contradiction": "Contradicted by the configuration",
     "unprovable": "Not provable by anything",
@@ -25,6 +28,7 @@ TITLES = {
 }
 EFFECTIVE_AT = "RFC 3339, such as 2027-01-01T00:00:00Z; now when absent. A material change needs 14 days: name a day at least that far"
 WIDEST = 100
+MOST_WARNED = 10
 BESIDE = 120
 """Letters of what stayed that are shown beside a change."""
 COLOURS = {"insert": "\x1b[32m", "delete": "\x1b[31m"}
@@ -67,13 +71,37 @@ def _publish(asked: argparse.Namespace, container: Container) -> int:
     published = policy.publish(container, draft, by)
     container.policies.wait_until_seen()
     campaign = campaigns.campaign_id(published.version)
+    against = _contradictions(container, published.version)
     if asked.json:
-        _say(_json({"version": published.version, "hash": published.policy.hash, "campaign_id": campaign}))
+        answer = {"version": published.version, "hash": published.policy.hash, "campaign_id": campaign}
+        _say(_json(answer | {"contradictions": against}))
         return 0
     _say(f"published {published.version}  sha256 {published.policy.hash}")
+    for line in _warned(against):
+        _say(line)
     _say("Everybody with an account is written to, beginning within five minutes.")
     _say(f"campaign {campaign}")
     return 0
+
+
+def _contradictions(container: Container, version: str) -> list[Finding]:
+    # only who publishes pays for loading the rules
+    from shared.promises import findings
+
+    found: list[Finding] = findings.shown(container, version)["findings"]
+    return [one for one in found if one.kind == "contradiction" and not one.advisory]
+
+
+def _warned(against: Sequence[Finding]) -> Iterator[str]:
+    """Yield in short what of a published version is not so: whoever did not look first learns it now."""
+    if against:
+        yield f"{TITLES['contradiction']}: {len(against)}"
+    for one in against[:MOST_WARNED]:
+        yield from _wrapped(one.why, "- ", "  ")
+    if len(against) > MOST_WARNED:
+        yield f"… and {len(against) - MOST_WARNED} more"
+    if against:
+        yield "They are kept with the version. Another version can put them right; --dry-run shows all findings before anybody is told."
 
 
 def _draft(asked: argparse.Namespace) -> policy.Draft:
@@ -118,14 +146,21 @@ def _rehearsed(answer: dict[str, Any], *, colour: bool) -> Iterator[str]:
     if answer["unchanged"]:
         yield "Neither the text nor purposes and recipients changed: everybody would be written to for nothing."
     yield from _found(answer["findings"])
-    yield from ["", "WHAT CHANGES"]
     if answer["diff"] is None:
-        yield "This is the first version."
+        yield from ["", "WHAT CHANGES", "This is the first version."]
         return
+    yield from ["", f"WHAT CHANGES, from version {answer['difference_from']}, which people live under until then"]
+    yield from _differing(answer, colour=colour)
+    if answer["since_last"]:
+        yield from ["", f"WHAT DIFFERS from version {answer['follows']}, which was published last"]
+        yield from _differing(answer["since_last"], colour=colour)
+
+
+def _differing(held: dict[str, Any], *, colour: bool) -> Iterator[str]:
     from infra.http.difference_page import sentences
 
-    yield from sentences(answer["catalogue"])
-    yield from _changes(answer["diff"], colour=colour)
+    yield from sentences(held["catalogue"])
+    yield from _changes(held["diff"], colour=colour)
 
 
 def _found(findings: Iterable[Any]) -> Iterator[str]:

@@ -73,6 +73,10 @@ class TryAgain(Exception):
         self.after_seconds = after_seconds
 
 
+class NotYet(TryAgain):
+    """Nothing failed: a limit of our own says that its turn comes later. Nobody need look, however long it waits."""
+
+
 class InDoubt(TryAgain):
     """The call was cut off: whether it was done is not known. Doing it again may do it twice."""
 

@@ -42,6 +42,11 @@ class Identifiers(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     ga_client_ids: list[str] = []
     meta_user_ids: list[str] = []
 
+    @property
+    def mailboxes(self) -> list[str]:
+        """Return where mail to it may go: the address it has now, and the one that nobody confirmed yet."""
+        return [*self.addresses[-1:], *([self.unconfirmed] if self.unconfirmed else [])]
+
 
 def address(raw: str, field: str = "email") -> str:
     """Return the address as identity compares it. Refuses what is no address, by the name of its field."""
@@ -134,17 +139,25 @@ def followed(links: Sequence[Link], now: datetime) -> list[Link]:
 def taken_over(link: Link, links: Iterable[Link]) -> bool:
     """Tell whether an address has become somebody else's since this account confirmed it.
 
-    An account that moved away loses it to any later confirmation; one that still names it loses it to another account's,
-    unless its own was at most 90 days older.
+    An account that moved away loses it to any later confirmation, as a mailbox does whose yes moved along; an account that
+    still names it loses it to another account's, unless its own was at most 90 days older.
     """
-    if link.kind != "account" or link.confirmed_at is None:
-        return False
     left, since = link.replaced_at, link.confirmed_at
+    if since is None or (link.kind != "account" and left is None):
+        return False
     others = [other for other in links if other.ref != link.ref and (left or other.kind == "account")]
     later = [other.confirmed_at for other in others if other.confirmed_at]
     if left is not None:
         return any(at > since or at >= left for at in later)
     return any(at > since + RECENT for at in later)
+
+
+def moved_away(link: Link, links: Iterable[Link]) -> bool:
+    """Tell whether a no said at this address still speaks for whoever left it: nobody else proved to have it since."""
+    if link.replaced_at is None:
+        return False
+    later = [other.confirmed_at for other in links if other.ref != link.ref and other.confirmed_at]
+    return all(at <= link.replaced_at for at in later)
 
 
 def lately_current(link: Link, now: datetime) -> bool:

@@ -12,7 +12,7 @@ from shared import batches, references
 from shared.catalogue import Entries, differing
 from shared.failures import NeverRetry, Unacceptable
 from shared.ports import Recipient, Services
-from shared.promises import policy
+from shared.promises import in_effect, policy
 from shared.promises.unsubscribing import preferences_links
 from shared.records import Batch, Campaign
 from shared.store import Stored
@@ -97,14 +97,10 @@ class Call:
 
 
 def words(services: Services, version: str) -> dict[str, Any]:
-    """Return what the mail says of a version: the same for everybody."""
-    published = policy.read(services, version).policy
-    before = published.history[-2] if len(published.history) > 1 else None
-    recipients = (
-        differing(policy.read(services, before).policy.catalogue, published.catalogue).recipients
-        if before
-        else Entries()
-    )
+    """Return what the mail says of a version: the same for everybody. What changes, it says against what they live under."""
+    announced = policy.read(services, version)
+    published, before = announced.policy, in_effect.lived_under(services, announced)
+    recipients = differing(before.policy.catalogue, published.catalogue).recipients if before else Entries()
     base = f"{services.base_url}/policy"
     return {
         "title": published.title,
@@ -115,5 +111,5 @@ def words(services: Services, version: str) -> dict[str, Any]:
         "effective_at": published.effective_at,
         "published_at": published.published_at,
         "version_url": f"{base}/{version}",
-        "difference_url": f"{base}/{before}...{version}" if before else None,
+        "difference_url": f"{base}/{before.version}...{version}" if before else None,
     }

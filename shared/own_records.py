@@ -94,12 +94,15 @@ def erase(store: Store, vault: Vault, ref: str, known: Sequence[Identifiers], ma
     return persist(lambda _: _erase_as_read(store, vault, ref, known, mark))
 
 
-def erase_pendings(store: Store, vault: Vault, addresses: Iterable[str]) -> int:
-    """Delete what still waits for these mailboxes to confirm, with its evidence where that belongs to nobody else."""
+def erase_pendings(store: Store, vault: Vault, addresses: Iterable[str]) -> list[Stored[Pending]]:
+    """Delete what still waits for these mailboxes to confirm, with its evidence where that belongs to nobody else.
+
+    Returns what was found.
+    """
     found = _pendings(store, vault, addresses)
     for stored in found:
         persist(lambda _, pending=stored.id: _erase_pending(store, pending))  # type: ignore[misc]
-    return len(found)
+    return found
 
 
 def _erase_pending(store: Store, id: str) -> None:
@@ -113,14 +116,17 @@ def _erase_pending(store: Store, id: str) -> None:
     _commit(store, [Delete(LedgerEntry, entry.id) for entry in evidence], [own])
 
 
-def erase_mails(store: Store, vault: Vault, addresses: Iterable[str]) -> int:
-    """Delete what these mailboxes wrote to the contact address and nobody has dealt with, with what points at it."""
+def erase_mails(store: Store, vault: Vault, addresses: Iterable[str]) -> list[Stored[InboundMail]]:
+    """Delete what these mailboxes wrote to the contact address and nobody has dealt with, with what points at it.
+
+    Returns what was found.
+    """
     keys = [alias(vault, "email", address) for address in addresses]
     found = [stored for key in keys for stored in every(store, MAILS_OF_ADDRESS, key)]
     for stored in found:
         pointers = [Delete(Attention, attention_id(kind, stored.id)) for kind in MAIL_KINDS]
         store.commit([Delete(InboundMail, stored.id), *pointers])
-    return len(found)
+    return found
 
 
 def handed_mails(store: Store, vault: Vault, addresses: Iterable[str]) -> list[Stored[HandedMail]]:
@@ -192,8 +198,17 @@ def _commit(store: Store, changes: list[Change], last: list[Change]) -> None:
     store.commit([*changes, *last])
 
 
-def remain(store: Store, vault: Vault, refs: Sequence[str], known: Sequence[Identifiers]) -> bool:
-    """Read back: tell whether anything of ours still speaks of these subjects."""
+def remain(
+    store: Store,
+    vault: Vault,
+    refs: Sequence[str],
+    known: Sequence[Identifiers],
+    beside: Iterable[Stored[Pending] | Stored[InboundMail]] = (),
+) -> bool:
+    """Read back: tell whether anything of ours still speaks of these subjects, or of what was deleted `beside` them.
+
+    What came to their addresses since is new, and is nothing that was not deleted.
+    """
     stones = filter(None, (store.get(Tombstone, ref) for ref in refs))
     buried = [msgspec.convert(_remembered(vault, stone), Identifiers) for stone in stones]
     aliases = filter(None, (store.get(Alias, one) for one in aliases_of(vault, [*known, *buried])))
@@ -201,4 +216,5 @@ def remain(store: Store, vault: Vault, refs: Sequence[str], known: Sequence[Iden
         any(link.ref in refs for stored in aliases for link in stored.record.links)
         or any(store.get(Subject, ref) for ref in refs)
         or any(store.query(EVIDENCE_OF_SUBJECT, ref, limit=1) for ref in refs)
+        or any(store.get(type(one.record), one.id) for one in beside)
     )

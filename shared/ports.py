@@ -186,7 +186,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What Stripe, asked just now, says of an account's own customers.
 
     `going`: subscriptions that have not ended. `ended_at`: when the last of those that have, did. `unclear`: customers
-    that are deleted there or name another account. `disputes`: payments in dispute. `addresses`: the customers' own.
+    that are deleted there, name another account or are unknown to Stripe. `disputes`: payments in dispute. `addresses`:
+    the customers' own.
     """
 
     going: int = 0

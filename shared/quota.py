@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.failures import TryAgain
+from shared.failures import NotYet
 from shared.records import Quota
 from shared.store import Create, Store, Update, persist
 
@@ -30,7 +30,7 @@ class Limit:
 def take(store: Store, name: str, limits: Sequence[Limit], now: datetime) -> None:
     """Take a place for one call, whatever then becomes of it. `name` names what is limited, nothing personal.
 
-    Raises TryAgain(`{name}_quota`) with the seconds until there is room.
+    Raises NotYet(`{name}_quota`) with the seconds until there is room.
     """
 
     def attempt(_: bool) -> None:
@@ -39,7 +39,7 @@ def take(store: Store, name: str, limits: Sequence[Limit], now: datetime) -> Non
         second = int(now.timestamp())
         wait = max((_wait(taken, limit, second) for limit in limits), default=0)
         if wait > 0:
-            raise TryAgain(f"{name}_quota", wait + random.randrange(SPREAD_SECONDS))  # noqa: S311 - no secret hangs on it
+            raise NotYet(f"{name}_quota", wait + random.randrange(SPREAD_SECONDS))  # noqa: S311 - no secret hangs on it
         kept = _kept([*taken, second], limits, now)
         store.commit([Update(stored, kept) if stored else Create(name, kept)])
 

@@ -112,8 +112,9 @@ class Alias(Record, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Pending(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """An e-mail consent from an unauthenticated page, waiting for the mailbox. Its id is the token's hash.
+    """A consent that waits for the mailbox: of an unauthenticated page, or to what that mailbox said no to.
 
+    Its id is the token's hash. `device`: the device or account that decided it too; `account`: the account beside a device.
     `sealed`: address, token and language, until it is confirmed.
     """
 
@@ -126,6 +127,7 @@ class Pending(Record, frozen=True, kw_only=True, omit_defaults=True):
     created_at: datetime
     expires_at: datetime
     head: Head
+    account: str | None = None
     sealed: bytes | None = None
     confirmed_at: datetime | None = None
 
@@ -218,7 +220,7 @@ class VendorRestriction(Record, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Coming(Value, frozen=True, kw_only=True):
-    """That a purpose's last change takes effect later than the version that holds it: when, and the place of the one before."""
+    """That a change of a purpose was still to come when a version was published: its day, and the place of the change before it."""
 
     at: datetime
     before: int
@@ -228,7 +230,7 @@ class Policy(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A published version: canonical text, its SHA-256, and the purposes and annex as they stood. Never edited.
 
     `history`: all versions up to this one. `changed_at`: for a purpose, the place in it of the last material change.
-    `coming`: changes that earlier versions announced for a day after this one's.
+    `to_come`: of these changes, its own and those of earlier versions, the ones whose day was still to come, newest first.
     """
 
     collection: ClassVar[str] = "policies"
@@ -245,7 +247,7 @@ class Policy(Record, frozen=True, kw_only=True, omit_defaults=True):
     catalogue_hash: str
     history: list[str]
     changed_at: dict[str, int]
-    coming: dict[str, Coming] = {}
+    to_come: dict[str, list[Coming]] = {}
 
 
 class Findings(Record, frozen=True, kw_only=True, omit_defaults=True):
@@ -463,6 +465,7 @@ class Work(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A timer or side effect, committed with the state that asked for it.
 
     `due_at` doubles as the lease: whoever takes an item moves it ahead, and a crash lets it fall due again.
+    `failing_since`, `failures`: since when, and how often, no run came to an end of its own.
     """
 
     collection: ClassVar[str] = "work"
@@ -473,6 +476,8 @@ class Work(Record, frozen=True, kw_only=True, omit_defaults=True):
     args: dict[str, str] = {}
     attempts: int = 0
     problem: str | None = None
+    failing_since: datetime | None = None
+    failures: int = 0
 
 
 class Attention(Record, frozen=True, kw_only=True, omit_defaults=True):
@@ -658,6 +663,7 @@ EVIDENCE_OF_SUBJECT = Query(LedgerEntry, equals=("subject",))
 ALL_EVIDENCE = Query(LedgerEntry)
 EVIDENCE_BY_TIME = Query(LedgerEntry, by="at")
 ALL_ATTENTION = Query(Attention)
+ATTENTION_OF_KIND = Query(Attention, equals=("kind",))
 ALL_CAMPAIGNS = Query(Campaign)
 ALL_BATCHES = Query(Batch)
 """Ids begin with their campaign's, so that all of one campaign are found."""
@@ -708,6 +714,7 @@ QUERIES: tuple[Query[Any], ...] = (
     ALL_EVIDENCE,
     EVIDENCE_BY_TIME,
     ALL_ATTENTION,
+    ATTENTION_OF_KIND,
     ALL_CAMPAIGNS,
     ALL_BATCHES,
     ACCOUNTS,

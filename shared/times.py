@@ -11,6 +11,8 @@ import isodate
 from shared.failures import BadInput
 
 PROMISED = timedelta(days=14)
+ANSWERABLE_FOR = timedelta(hours=20)
+"""So long a mail can be answered before what it announces begins, when nobody asked for it."""
 
 
 class Clock(Protocol):

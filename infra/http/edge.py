@@ -20,7 +20,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Map, MapAdapter, Rule
 
 from infra.container import Container, container_of
-from infra.http import log
+from infra.http import log, repeats
 from infra.http.answers import JSON, Answer, cors_headers, json_answer, preflight, problem_answer
 from infra.http.callers import Caller, caller_of
 from shared.failures import BadInput, Missing, Refused, TooLarge, TryAgain
@@ -280,11 +280,13 @@ def _parse(route: Route, raw: bytes, request: flask.Request) -> Any:
     if kind != JSON:
         raise BadInput(f"send {JSON}", "Content-Type")
     try:
-        return _decoder(route).decode(raw)
+        body = _decoder(route).decode(raw)
+        repeats.refuse(raw)
     except msgspec.ValidationError as error:
         raise _invalid(error, route.body) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         raise BadInput("the body is not valid JSON") from None
+    return body
 
 
 def is_optional(body: Any) -> bool:

@@ -18,13 +18,15 @@ NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def atom(company: str, base_url: str, entries: Sequence[Mapping[str, Any]], cache: str) -> flask.Response:
-    """Return the feed. Entries, newest first: version, title, summary, published_at, effective_at, difference_from|None."""
+    """Return the feed. Entries, newest first: version, title, summary, published_at, updated_at, effective_at, state,
+    by|None (version, effective_at), difference_from|None.
+    """
     ET.register_namespace("", ATOM)
     here = f"{base_url}/policy/changes"
     feed = ET.Element(f"{{{ATOM}}}feed")
     _add(feed, "id", here)
     _add(feed, "title", f"{company}: changes of the privacy policy")
-    _add(feed, "updated", entries[0]["published_at"])
+    _add(feed, "updated", max(entry["updated_at"] for entry in entries))
     _add(_add(feed, "author"), "name", company)
     _add(feed, "link", rel="self", type=MEDIA, href=here)
     _add(feed, "link", rel="alternate", type="text/html", href=f"{base_url}/policy")
@@ -40,15 +42,24 @@ def _entry(element: ET.Element, base_url: str, entry: Mapping[str, Any]) -> None
     _add(element, "id", here)
     _add(element, "title", f"{entry['title']}, version {entry['version']}")
     _add(element, "published", entry["published_at"])
-    # a version never changes
-    _add(element, "updated", entry["published_at"])
+    _add(element, "updated", entry["updated_at"])
     _add(element, "link", rel="alternate", type="text/html", href=here)
     if entry["difference_from"]:
         href = f"{base_url}/policy/{entry['difference_from']}...{entry['version']}"
         _add(element, "link", rel="related", type="text/html", title="What changed", href=href)
     summary = entry["summary"].strip()
     ended = summary if not summary or summary[-1] in ".!?" else f"{summary}."
-    _add(element, "summary", f"{ended} In effect from {entry['effective_at']}.".strip())
+    _add(element, "summary", f"{ended} {_effect(entry)}".strip())
+
+
+def _effect(entry: Mapping[str, Any]) -> str:
+    if entry["state"] != "overtaken":
+        return f"In effect from {entry['effective_at']}."
+    by = entry["by"]
+    return (
+        f"Never in effect: it was announced for {entry['effective_at']}, "
+        f"and version {by['version']} takes its place from {by['effective_at']}."
+    )
 
 
 def _add(parent: ET.Element, name: str, text: str | None = None, **attributes: str) -> ET.Element:

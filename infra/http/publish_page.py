@@ -99,8 +99,13 @@ def _rehearsed(services: Container, typed: dict[str, Any], draft: policy.Draft, 
         "asked_again": [titles[name] for name in answer["changes"] or titles],
         "changes_shown": None if first else parts(answer["diff"]),
         "declared": [] if first else sentences(answer["catalogue"]),
+        "since_last": _differing(answer["since_last"]) if answer["since_last"] else None,
     }
     return _page(services, typed, rehearsed=answer | shown)
+
+
+def _differing(since: dict[str, Any]) -> dict[str, Any]:
+    return {"changes_shown": parts(since["diff"]), "declared": sentences(since["catalogue"])}
 
 
 def _page(services: Container, values: dict[str, Any], status: int = 200, **given: Any) -> flask.Response:

@@ -19,6 +19,8 @@ from shared.times import rfc3339
 
 PAGE = 500
 """Entries in one page, at the most."""
+OVERLAP = 50
+"""So many of one page are asked for again with the next one."""
 EVERYTHING = (("suppression", "unsubscribes"), ("suppression", "spam_reports"))
 UNREACHABLE = (("suppression", "bounces"), ("suppression", "invalid_emails"))
 GROUPS = ("asm", "suppressions")
@@ -54,12 +56,28 @@ def _purposes(company: Company, group: Any) -> Sequence[str]:
 
 
 def _paged(call: Call, path: Sequence[str]) -> Iterator[Json]:
-    offset = 0
-    while found := _listed(call, path, {"limit": str(PAGE), "offset": str(offset)}):
-        yield from found
-        offset += len(found)
-        if len(found) < PAGE:
+    """Yield every entry once, until a page is empty: what a page holds less than was asked for says nothing.
+
+    What is taken off meanwhile moves all that stands behind it forward, so that pages overlap; one that does not begin
+    with an entry that was read already has moved by more, and is read again from further ahead.
+    """
+    offset = overlap = 0
+    read: set[tuple[str, str]] = set()
+    while True:
+        found = _listed(call, path, {"limit": str(PAGE), "offset": str(offset)})
+        if overlap and not (found and _key(found[0]) in read):
+            offset = max(0, offset - PAGE)
+            overlap = offset
+            continue
+        if not found:
             return
+        yield from (one for one in found if _key(one) not in read)
+        read |= {_key(one) for one in found}
+        overlap = min(OVERLAP, len(found) // 2)
+        offset += len(found) - overlap
+        if offset > 2 * (len(read) + PAGE):
+            # it gives the same whatever page is asked for
+            raise TryAgain("sendgrid_unreadable")
 
 
 def _listed(call: Call, path: Sequence[str], query: dict[str, str] | None = None) -> list[Json]:
@@ -68,6 +86,10 @@ def _listed(call: Call, path: Sequence[str], query: dict[str, str] | None = None
     if not isinstance(answer.body, list) or not all(isinstance(one, dict) for one in answer.body):
         raise TryAgain("sendgrid_unreadable")
     return answer.body
+
+
+def _key(entry: Json) -> tuple[str, str]:
+    return _email(entry).lower(), str(entry.get("created"))
 
 
 def _email(entry: Json) -> str:

@@ -46,7 +46,11 @@ class SqliteStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _database_errors():
             self._writer = self._connect()
-            create_tables(self._writer)
+            try:
+                create_tables(self._writer)
+            except BaseException:
+                self._writer.close()
+                raise
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -109,7 +113,7 @@ class SqliteStore:
         # encoded before the lock is taken: writers wait for nothing but SQLite
         steps = [_statement(change) for change in changes]
         written = [step[1] for change, step in zip(changes, steps, strict=True) if not isinstance(change, Delete)]
-        check_size([sum(len(one) for one in values if isinstance(one, str)) for values in written], len(changes))
+        check_size(list(map(_size, written)), len(changes))
         with self._lock, _database_errors():
             writer = self._writer
             writer.execute("BEGIN IMMEDIATE")
@@ -132,9 +136,7 @@ class SqliteStore:
 
     def physically_gone(self, now: datetime) -> datetime:
         with self._lock, _database_errors():
-            busy, *_ = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if busy:
-            raise TryAgain("database_busy")
+            self._truncate_log()
         return now + COMPACTED_WITHIN
 
     def compact(self) -> None:
@@ -142,8 +144,14 @@ class SqliteStore:
             if not self._deleted:
                 return
             self._writer.execute("VACUUM")
-            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            # as long as somebody reads, the file still is as it was before, and what was deleted is in it
+            self._truncate_log()
             self._deleted = False
+
+    def _truncate_log(self) -> None:
+        busy, *_ = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise TryAgain("database_busy")
 
     def close(self) -> None:
         """Close the writing connection; reading ones close with their threads."""
@@ -163,6 +171,11 @@ def _statement(change: Change) -> tuple[str, tuple[Any, ...], bool]:
             return _DELETE[kind], (id,), False
         case Delete(kind, id, version):
             return _DELETE_UNCHANGED[kind], (id, int(version or 0)), True
+
+
+def _size(values: Sequence[Any]) -> int:
+    """Return how many bytes the texts are in the file: UTF-8, as for every store. Of ASCII it is known without encoding."""
+    return sum(len(one) if one.isascii() else len(one.encode()) for one in values if isinstance(one, str))
 
 
 def _version() -> int:

@@ -5,15 +5,17 @@ A file that an older program wrote is brought up to date when it is opened.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from shared.records import QUERIES, RECORDS
+from shared.failures import NeverRetry
+from shared.records import QUERIES, RECORDS, WebsiteDocument
 from shared.store import Record
 from shared.times import rfc3339
 
@@ -44,6 +46,17 @@ def create_tables(connection: sqlite3.Connection) -> None:
     if connection.execute("PRAGMA user_version").fetchone()[0] == mark:
         return
     connection.execute("BEGIN IMMEDIATE")
+    try:
+        _bring_up_to_date(connection, indexes)
+        connection.execute(f"PRAGMA user_version = {mark}")
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _bring_up_to_date(connection: sqlite3.Connection, indexes: Sequence[str]) -> None:
     there = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
     for kind in RECORDS:
         if kind.collection not in there:
@@ -52,8 +65,6 @@ def create_tables(connection: sqlite3.Connection) -> None:
             _make_anew(connection, kind)
     for statement in indexes:
         connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {mark}")
-    connection.execute("COMMIT")
 
 
 def _table(kind: type[Record]) -> str:
@@ -76,14 +87,34 @@ def indexed(record: Record) -> list[str | int | None]:
 
 
 def _make_anew(connection: sqlite3.Connection, kind: type[Record]) -> None:
-    """Write a table of an older program again as it is made now, its fields from the records."""
+    """Write a table of an older program again as it is made now: what it has is copied, what it lacks is read."""
     connection.execute(f'ALTER TABLE "{kind.collection}" RENAME TO older')
     connection.execute(_table(kind))
-    insert, decode = insertion("INSERT", kind), msgspec.json.Decoder(kind).decode
-    for version, id, body in connection.execute("SELECT version, id, body FROM older"):
-        connection.execute(insert, (version, id, body, *indexed(decode(body))))
+    had = {name for _, name, *_ in connection.execute("PRAGMA table_info(older)")}
+    names = ["version", "id", "body", *(field for field in FIELDS[kind] if field in had)]
+    columns = ", ".join(map(column, names))
+    connection.execute(f'INSERT INTO "{kind.collection}" ({columns}) SELECT {columns} FROM older')  # noqa: S608
+    _fill(connection, kind, [field for field in FIELDS[kind] if field not in had])
     # its indexes go with it, and their names are free again
     connection.execute("DROP TABLE older")
+
+
+def _fill(connection: sqlite3.Connection, kind: type[Record], fields: Sequence[str]) -> None:
+    """Write the fields that an older table has no columns for. Raises NeverRetry, which names what cannot be read."""
+    if not fields:
+        return
+    names = ", ".join(f"{column(field)} = ?" for field in fields)
+    update, decode = f'UPDATE "{kind.collection}" SET {names} WHERE id = ?', msgspec.json.Decoder(kind).decode  # noqa: S608
+    for id, body in connection.execute("SELECT id, body FROM older"):
+        try:
+            record = decode(body)
+        except (ValueError, RecursionError):
+            # its own words repeat what stands there
+            record = None
+        if record is None:
+            # the website's own paths may name a person; our ids never do
+            raise NeverRetry(f"unreadable_{kind.collection}" + (f"_{id}" if kind is not WebsiteDocument else ""))
+        connection.execute(update, (*(sql_value(getattr(record, field)) for field in fields), id))
 
 
 def _indexes() -> Iterator[str]:

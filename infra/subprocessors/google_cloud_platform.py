@@ -80,19 +80,23 @@ class GoogleCloudPlatformConnector:
             keeps = persist(lambda _: erasure.put_on_record(held))
             sign_ins = self._sign_ins(person)
             # ours before the website's: the tombstone remembers how much was found there
-            own_records.erase_pendings(self._store, self._vault, person.addresses)
-            own_records.erase_mails(self._store, self._vault, person.addresses)
-            counted = website_erasure.counts(held, keeps) | ({"sign_ins": len(sign_ins)} if sign_ins else {})
+            pendings = own_records.erase_pendings(self._store, self._vault, person.addresses)
+            mails = own_records.erase_mails(self._store, self._vault, person.addresses)
+            beside = {"sign_ins": len(sign_ins), "pendings": len(pendings), "mails": len(mails)}
+            counted = website_erasure.counts(held, keeps) | {name: count for name, count in beside.items() if count}
             found = self._erase_own(person, counted, now)
             # nobody who cannot sign in any more writes anew what is removed next
             for user_id in sign_ins:
                 self._accounts.delete(user_id)
             erasure.remove(held, keeps)
             erasure.read_back(keeps)
-            if self._sign_ins(person) or own_records.remain(self._store, self._vault, person.refs, person.known):
+            if self._sign_ins(person) or self._remain(person, [*pendings, *mails]):
                 raise TryAgain("still_there")
         lying = own_records.handed_mails(self._store, self._vault, person.addresses)
         return [*parts(found, erasure.retained(), self._last_copies(now)), *mailbox(len(lying))]
+
+    def _remain(self, person: Person, beside: Sequence[Stored[Any]]) -> bool:
+        return own_records.remain(self._store, self._vault, person.refs, person.known, beside)
 
     def _sign_ins(self, person: Person) -> dict[str, dict[str, Any]]:
         """Return the website's sign-in accounts of the person, by user id."""

@@ -14,7 +14,8 @@ from shared.records import Outcome, Retained
 from shared.store import Stored
 from shared.times import rfc3339
 
-OWN = ("subjects", "links", "evidence")
+OWN = ("subjects", "links", "evidence", "pendings", "mails")
+"""`pendings`: consents that waited for a mailbox; `mails`: what was written to the contact address and still waits here."""
 DOCUMENTS = ("documents", "pared")
 WEBSITE = (*DOCUMENTS, "files")
 SIGN_IN = ("sign_ins",)

@@ -15,6 +15,7 @@ from urllib.request import Request
 
 import msgspec
 
+from infra.subprocessors.headers import UNREADABLE, can_be_sent, seconds
 from infra.subprocessors.opener import opener_to
 from shared.failures import Misconfigured, NeverRetry, TryAgain
 
@@ -57,9 +58,13 @@ class GoogleTransport:
         """Call `{base}/{path}` and return the object it answers. `path` is ours alone, nothing personal.
 
         Raises TryAgain for timeouts, lost connections, quotas, 5xx and unreadable answers; NeverRetry(`google_{status}`)
-        for every other refusal.
+        for every other refusal, and (`google_token_unusable`) for what cannot be a token.
         """
-        headers = {"Authorization": f"Bearer {self._token()}", "Accept": "application/json"}
+        token = self._token()
+        if not can_be_sent(token):
+            # Python's own refusal would repeat it
+            raise NeverRetry("google_token_unusable")
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         headers |= {"Content-Type": "application/json"} if body is not None else {}
         data = None if body is None else msgspec.json.encode(body)
         outcome = self._outcome(Request(f"{self._base}/{path}", data, headers, method=method))  # noqa: S310
@@ -78,7 +83,7 @@ class GoogleTransport:
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
             return TryAgain("google_timeout" if isinstance(reason, TimeoutError) else "google_unreachable")
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return TryAgain("google_unreadable")
 
 
@@ -126,9 +131,9 @@ def _rest(error: HTTPError) -> bytes:
 
 def _refusal(status: int, retry_after: str | None, body: bytes) -> TryAgain | NeverRetry:
     if status == http.client.TOO_MANY_REQUESTS or (status == http.client.FORBIDDEN and _is_quota(body)):
-        return TryAgain(f"google_{status}", _seconds(retry_after) or QUOTA_SECONDS)
+        return TryAgain(f"google_{status}", seconds(retry_after) or QUOTA_SECONDS)
     if status >= http.client.INTERNAL_SERVER_ERROR or status == http.client.REQUEST_TIMEOUT:
-        return TryAgain(f"google_{status}", _seconds(retry_after))
+        return TryAgain(f"google_{status}", seconds(retry_after))
     return NeverRetry(f"google_{status}")
 
 
@@ -136,11 +141,7 @@ def _is_quota(body: bytes) -> bool:
     """Tell a quota from a missing permission: Google answers 403 to both. Its newer and its older shape of errors."""
     try:
         error = msgspec.json.decode(body, type=_Refusal).error
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return False
     reasons = {one.reason for one in (*error.errors, *error.details)}
     return error.status == "RESOURCE_EXHAUSTED" or not QUOTA_REASONS.isdisjoint(reasons)
-
-
-def _seconds(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdecimal() else None

@@ -18,6 +18,10 @@ PART = "custom audiences"
 SHARED = "the address is still used by another account; Meta matches by address only"
 UNREAD = "which custom audiences a person is in: Meta tells nobody who is in an audience"
 TOO_SMALL = "Meta refuses to take people out of an audience this small; a person must delete it or replace its list"
+NOT_TAKEN = "Meta says that it could not read these entries, so they may still be in the audience; a person must look"
+NOT_OURS = (
+    "no list of ours is there; nobody can look into an audience that Meta makes or others share, nor take anybody out"
+)
 NOT_CORRECTED = "only the hashed e-mail address is used to match, and no earlier one is left to take out"
 NOT_PUT_BACK = "nobody is put back into an audience; only a later upload, with consent, does that"
 NOTHING_ADDED = "the earlier address is taken out; the new one is not put in, which would need consent"
@@ -84,9 +88,16 @@ class MetaConnector:
 
 
 def _parts(removal: Removal, addresses: int, now: datetime, said: dict[str, str]) -> list[Part]:
-    refused = {"audiences": removal.too_small, "reason": TOO_SMALL}
-    failed = [Part(outcome="failed", name="small audiences", evidence=refused)] if removal.too_small else []
-    return [_part(removal, addresses, now, said), *failed] if removal.audiences else failed or [_nothing(removal, said)]
+    failed = [
+        Part(outcome="failed", name=name, evidence={counted: count, "reason": reason})
+        for name, counted, count, reason in (
+            ("small audiences", "audiences", removal.too_small, TOO_SMALL),
+            ("entries not taken", "entries", removal.invalid, NOT_TAKEN),
+        )
+        if count
+    ]
+    took_some = removal.audiences and (not removal.invalid or removal.received > removal.invalid)
+    return [*([_part(removal, addresses, now, said)] if took_some else []), *failed] or [_nothing(removal, said)]
 
 
 def _part(removal: Removal, addresses: int, now: datetime, said: dict[str, str]) -> Part:
@@ -95,6 +106,8 @@ def _part(removal: Removal, addresses: int, now: datetime, said: dict[str, str])
 
 
 def _nothing(removal: Removal, said: dict[str, str]) -> Part:
+    if removal.made_by_meta or removal.shared_by_others:
+        return Part(outcome="no_store", name=PART, evidence={**_counted(removal), "reason": NOT_OURS, **said})
     return Part(outcome="nothing_found", name=PART, evidence={**_counted(removal), **said})
 
 

@@ -15,6 +15,7 @@ from urllib.request import Request
 
 import msgspec
 
+from infra.subprocessors.headers import UNREADABLE, checked
 from infra.subprocessors.opener import opener_to
 from shared.failures import Misconfigured, NeverRetry, TryAgain
 
@@ -22,7 +23,6 @@ BASE = "https://graph.facebook.com/v26.0"
 BUSY = {http.client.REQUEST_TIMEOUT, http.client.TOO_MANY_REQUESTS}
 PASSING = frozenset({1, 2, 4, 17, 32, 341, 368, 613, *range(80000, 80015)})
 """Codes that Meta says to wait for: downtime, and the limits of apps, users, pages, ad accounts and use cases."""
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
 T = TypeVar("T")
 
 
@@ -44,12 +44,11 @@ class MetaTransport:
     """One way in, by one token. `base_url` carries the API's version; `timeout` in seconds, for each wait on the network."""
 
     def __init__(self, access_token: str, base_url: str = BASE, timeout: float = 10.0) -> None:
-        if not access_token:
-            raise Misconfigured("META_ACCESS_TOKEN is not set")
+        token = checked(access_token, "META_ACCESS_TOKEN")
         if not base_url.startswith(("https://", "http://")):
             raise Misconfigured("META_API_BASE: an http or https address is needed")
         self._base = base_url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {access_token}", "Accept": "application/json"}
+        self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         self._timeout = timeout
         self._opener = opener_to(base_url)
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from http.client import ACCEPTED, BAD_REQUEST, NOT_FOUND, OK
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from infra.subprocessors.sendgrid_transport import Answer, settled
-from shared.failures import NeverRetry
+from shared.failures import NeverRetry, TryAgain
 
 Json = dict[str, Any]
 MOST_SEARCHED = 100
 LISTS_ON_A_PAGE = 1000
+ABSENT = {"error": "contact not found"}
+"""What a search says of an address that no contact has. Any other error says nothing of that."""
 
 
 class Contacts:
@@ -30,8 +32,9 @@ class Contacts:
             batch = addresses[start : start + MOST_SEARCHED]
             answer, refused = self._tell(batch, "emails", "marketing", "contacts", "search", "emails")
             invalid += refused
-            result = answer.field(OK, "result") if answer and answer.status != NOT_FOUND else {}
-            found |= {one["contact"]["id"]: one["contact"] for one in result.values() if "contact" in one}
+            if answer and answer.status != NOT_FOUND:
+                asked = [one for one in batch if one not in refused]
+                found |= {contact["id"]: contact for contact in _told_of(answer.field(OK, "result"), asked)}
         return found, invalid
 
     def erase(self, addresses: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -88,6 +91,17 @@ class Contacts:
             invalid += named
             left = [one for one in left if one not in named]
         return None, invalid
+
+
+def _told_of(result: Any, addresses: Sequence[str]) -> Iterator[Json]:
+    """Yield the contacts that a search names. Raises TryAgain unless it speaks of every address, by its own lower case."""
+    for address in addresses:
+        said = result.get(address.lower()) if isinstance(result, dict) else None
+        contact = said.get("contact") if isinstance(said, dict) else None
+        if isinstance(contact, dict) and contact.get("id"):
+            yield contact
+        elif said != ABSENT:
+            raise TryAgain("sendgrid_unreadable")
 
 
 def is_own(contact: Json, addresses: Collection[str]) -> bool:

@@ -15,6 +15,7 @@ from urllib.request import Request
 
 import msgspec
 
+from infra.subprocessors.headers import UNREADABLE, checked, seconds
 from infra.subprocessors.opener import opener_to
 from shared.failures import InDoubt, Misconfigured, NeverRetry, TryAgain, Unacceptable
 from shared.ports import Recipient
@@ -57,14 +58,13 @@ class SendgridTransport:
     """
 
     def __init__(self, api_key: str, base_url: str = "https://api.sendgrid.com", timeout: float = 10.0) -> None:
-        if not api_key:
-            raise Misconfigured("SENDGRID_API_KEY is not set")
+        key = checked(api_key, "SENDGRID_API_KEY")
         if not base_url.startswith(("https://", "http://")):
             raise Misconfigured("SENDGRID_API_BASE: an http or https address is needed")
         self.region = REGIONS.get(urlsplit(base_url).hostname or "", "sandbox")
         self._base = f"{base_url.rstrip('/')}/v3/"
         self._headers = {
-            "Authorization": f"Bearer {api_key}",
+            "Authorization": f"Bearer {key}",
             "Accept": "application/json",
             "Content-Type": "application/json",
             "User-Agent": "pledge",
@@ -189,7 +189,7 @@ def _outcome(call: Callable[[], Answer], answers: Collection[int]) -> Answer | T
         if isinstance(reason, ConnectionRefusedError | socket.gaierror):
             return TryAgain("sendgrid_not_reached")
         return TryAgain("sendgrid_timeout" if isinstance(reason, TimeoutError) else "sendgrid_unreachable")
-    except (ValueError, msgspec.DecodeError):
+    except UNREADABLE:
         return TryAgain("sendgrid_unreadable")
 
 
@@ -198,7 +198,7 @@ def _refused(error: HTTPError, answers: Collection[int]) -> Answer | TryAgain | 
         if error.code not in answers:
             return _refusal(error.code, error.headers)
         # what is said about a refusal may come from a proxy in between, and may break off
-        with contextlib.suppress(msgspec.DecodeError, OSError, http.client.HTTPException):
+        with contextlib.suppress(*UNREADABLE, OSError, http.client.HTTPException):
             return Answer(error.code, error.headers, msgspec.json.decode(error.read()))
         return Answer(error.code, error.headers, None)
 
@@ -213,12 +213,18 @@ def _refusal(status: int, headers: Message) -> TryAgain | NeverRetry:
 
 
 def _seconds(headers: Message, name: str) -> int | None:
-    text = headers.get(name) or ""
-    if not text.isdecimal():
-        return None
-    seconds = int(text)
-    if seconds < UNIX_TIME:
-        return seconds
+    said = seconds(headers.get(name))
+    if said is None or said < UNIX_TIME:
+        return said
     # against the vendor's own clock: ours may be moved, or merely wrong
-    date = parsedate_tz(headers.get("Date") or "")
-    return max(0, seconds - mktime_tz(date)) if date else None
+    date = _unix_time(headers.get("Date") or "")
+    return None if date is None else max(0, said - date)
+
+
+def _unix_time(text: str) -> int | None:
+    try:
+        date = parsedate_tz(text)
+        return mktime_tz(date) if date else None
+    except (ValueError, OverflowError):
+        # a date that no calendar has
+        return None

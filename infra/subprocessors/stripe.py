@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from infra.subprocessors import stripe_told as told
-from infra.subprocessors.stripe_customers import SETTLES_SECONDS, UNSET, Writer, linked, look, remove
+from infra.subprocessors.stripe_customers import SETTLES_SECONDS, UNSET, Looked, Writer, linked, look, remove
 from infra.subprocessors.stripe_export import shown
 from infra.subprocessors.stripe_payments import (
     JOBS,
@@ -25,16 +25,19 @@ from infra.subprocessors.stripe_payments import (
     still_named,
 )
 from infra.subprocessors.stripe_transport import Json, StripeTransport
+from shared import identity
 from shared.company import Ground
 from shared.failures import NeverRetry, TryAgain
 from shared.ports import Ability, Corrections, Part, Person
-from shared.records import Outcome
+from shared.records import Alias, Outcome, Subject
 from shared.store import Store, persist
 from shared.vault import Vault
 
 __all__ = ["StripeConnector", "StripeTransport"]
 
 MARK = "processing_restricted"
+MARKED: Json = {"metadata": {MARK: "yes"}}
+UNMARKED: Json = {"metadata": {MARK: UNSET}}
 COUNTRY_LETTERS = 2
 
 
@@ -81,13 +84,15 @@ class StripeConnector:
     def purge(self, places: Sequence[str], now: datetime) -> Part:
         """Have the payments of these customers redacted, and read them back. Raises TryAgain while Stripe is at it."""
         writer = Writer(self._transport, self._vault, "purge", now)
-        left = [place for place in places if self._transport.get("customers", place) is not None]
-        batches = [left[start : start + MOST_IN_JOB] for start in range(0, len(left), MOST_IN_JOB)]
+        if any(self._transport.get("customers", place) is None for place in places):
+            # our own record says that it paid, and Stripe shows a deleted one too: it is another account that we ask
+            raise NeverRetry("stripe_customer_unknown")
+        batches = [places[start : start + MOST_IN_JOB] for start in range(0, len(places), MOST_IN_JOB)]
         jobs = [redact(writer, batch) for batch in batches]
-        named = sum(still_named(self._transport, place) for place in left)
+        named = sum(still_named(self._transport, place) for place in places)
         # a placeholder we do not know is no proof that a name still stands there, nor that it does not
-        outcome: Outcome = "accepted" if named else "verified" if left else "nothing_found"
-        evidence = {"customers": len(left), "job_ids": jobs}
+        outcome: Outcome = "accepted" if named else "verified" if places else "nothing_found"
+        evidence = {"customers": len(places), "job_ids": jobs}
         return Part(outcome=outcome, name="payments kept by law until now", evidence=evidence)
 
     def rectify(self, person: Person, corrections: Corrections, now: datetime) -> Sequence[Part]:
@@ -101,12 +106,19 @@ class StripeConnector:
         return parts
 
     def restrict(self, person: Person, now: datetime, *, lifted: bool = False) -> Sequence[Part]:
-        """Mark the customers (GDPR Art. 4(3)), or take the mark off, and read it back. Stripe itself obeys no mark."""
+        """Mark the customers (GDPR Art. 4(3)), or take the mark off, and read it back. Stripe itself obeys no mark.
+
+        There is one mark, whoever asked for it: it stays as long as another request restricts the same customer.
+        """
         looked = linked(self._transport, person)
-        marked = [one for one in looked.living() if bool((one.get("metadata") or {}).get(MARK)) == lifted]
-        mark = {"metadata": {MARK: UNSET if lifted else "yes"}}
-        changed = self._change(person, now, {one["id"]: mark for one in marked})
-        return [told.changed(looked, changed, reason=told.MARKED), *told.unclear(looked)]
+        others = self._restricted_by_others(looked, person) if lifted else set()
+        wanted = {one["id"]: not lifted or one["id"] in others for one in looked.living()}
+        wrong = [one["id"] for one in looked.living() if _is_marked(one) != wanted[one["id"]]]
+        changed = self._change(person, now, {id: MARKED if wanted[id] else UNMARKED for id in wrong})
+        if lifted and self._restricted_by_others(looked, person) - others:
+            # it found the mark standing, and set none
+            raise TryAgain("stripe_restricted_meanwhile", SETTLES_SECONDS)
+        return [told.changed(looked, changed, reason=told.MARKED, others=len(others)), *told.unclear(looked)]
 
     def describe(self) -> Sequence[Ability]:
         """Return what Stripe offers, as checked on its own documents."""
@@ -125,6 +137,15 @@ class StripeConnector:
             raise NeverRetry("stripe_no_retention_ground")
         records = Records(self._store, self._vault, self._ground, person.request_id, now)
         return persist(lambda _: records.put(paid))
+
+    def _restricted_by_others(self, looked: Looked, person: Person) -> set[str]:
+        """Return the customers that another request restricts right now, by any account that they are linked to."""
+        return {one["id"] for one in looked.living() if self._restricting(one["id"]) - {person.request_id}}
+
+    def _restricting(self, customer: str) -> set[str]:
+        alias = self._store.get(Alias, identity.alias(self._vault, "stripe", customer))
+        subjects = [self._store.get(Subject, link.ref) for link in (alias.record.links if alias else [])]
+        return {request for stored in subjects if stored for request in stored.record.restricted_by}
 
     def _change(self, person: Person, now: datetime, fields: dict[str, Json]) -> int:
         writer = Writer(self._transport, self._vault, person.request_id, now)
@@ -148,6 +169,10 @@ def _wanted(customer: Json, corrections: Corrections) -> Json:
         "address": {**address, "country": country} if country and address.get("country") else None,
     }
     return {name: value for name, value in right.items() if value and customer.get(name) not in (None, [], value)}
+
+
+def _is_marked(customer: Json) -> bool:
+    return bool((customer.get("metadata") or {}).get(MARK))
 
 
 def _odd(country: str | None) -> bool:

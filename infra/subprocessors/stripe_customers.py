@@ -60,10 +60,11 @@ class Writer:
 
 
 class Looked(NamedTuple):
-    """What Stripe has: customers that are the person's, and how many only seem to be."""
+    """What Stripe has: customers that are the person's, and how many only seem to be. `unknown`: linked, and not there."""
 
     own: list[Json]
     strange: int
+    unknown: int
     by_email: int
 
     def living(self) -> list[Json]:
@@ -77,7 +78,7 @@ def linked(transport: StripeTransport, person: Person) -> Looked:
     possible = [id for id in ids if ID.fullmatch(id)]
     found = [customer for id in possible if (customer := transport.get("customers", id)) is not None]
     own = [customer for customer in found if _is_own(customer, person)]
-    return Looked(own, len(ids) - len(possible) + len(found) - len(own), 0)
+    return Looked(own, len(ids) - len(possible) + len(found) - len(own), len(possible) - len(found), 0)
 
 
 def look(transport: StripeTransport, person: Person) -> Looked:

@@ -68,10 +68,11 @@ def unclear(looked: Looked) -> list[Part]:
     ]
 
 
-def changed(looked: Looked, changed: int, reason: str = RECTIFIES) -> Part:
+def changed(looked: Looked, changed: int, reason: str = RECTIFIES, others: int = 0) -> Part:
     if not looked.living():
         return Part(outcome="nothing_found", name="customer")
-    evidence = {"customers": len(looked.living()), "changed": changed, "reason": reason}
+    beside = {"restricted_by_others": others} if others else {}
+    evidence = {"customers": len(looked.living()), "changed": changed, **beside, "reason": reason}
     return Part(outcome="verified", name="customer", evidence=evidence)
 
 

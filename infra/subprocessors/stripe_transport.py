@@ -17,6 +17,7 @@ from urllib.request import OpenerDirector, Request
 import stripe
 from stripe import _util as stripe_util
 
+from infra.subprocessors.headers import checked, seconds
 from infra.subprocessors.opener import opener_to
 from shared.failures import Misconfigured, NeverRetry, TryAgain
 
@@ -44,14 +45,13 @@ class StripeTransport:
         calls_a_second: int = CALLS_A_SECOND,
     ) -> None:
         base = (base_url or ADDRESS).rstrip("/")
-        if not api_key:
-            raise Misconfigured("STRIPE_API_KEY is not set")
+        key = checked(api_key, "STRIPE_API_KEY")
         if not base.startswith(("https://", "http://")):
             raise Misconfigured("STRIPE_API_BASE: an http or https address is needed")
         _keep_quiet()
         opener = opener_to(base)
         self._client = stripe.StripeClient(
-            api_key,
+            key,
             base_addresses={"api": base},
             max_network_retries=0,
             http_client=_Http(opener, timeout, _Pace(calls_a_second)),
@@ -157,7 +157,7 @@ def _outcome(call: Callable[[], Any]) -> Json | TryAgain | NeverRetry | None:
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         return TryAgain("stripe_timeout" if isinstance(reason, TimeoutError) else "stripe_unreachable")
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         # the client itself trips over an answer of another shape
         return TryAgain("stripe_unreadable")
     return answer if isinstance(answer, dict) else TryAgain("stripe_unreadable")
@@ -168,9 +168,9 @@ def _refusal(error: stripe.StripeError) -> TryAgain | NeverRetry | None:
     if status < http.client.MULTIPLE_CHOICES:
         return TryAgain("stripe_unreadable")
     if status == http.client.TOO_MANY_REQUESTS or word == "rate_limit":
-        return TryAgain("stripe_429", _seconds(error.headers or {}))
+        return TryAgain("stripe_429", seconds((error.headers or {}).get("Retry-After")))
     if status >= http.client.INTERNAL_SERVER_ERROR or status in {http.client.REQUEST_TIMEOUT, http.client.CONFLICT}:
-        return TryAgain(f"stripe_{status}", _seconds(error.headers or {}))
+        return TryAgain(f"stripe_{status}", seconds((error.headers or {}).get("Retry-After")))
     if word == "resource_missing":
         # it exists, but our key is for the other mode: to call that absent would be a lie
         return NeverRetry("stripe_wrong_mode") if "similar object exists in" in str(error) else None
@@ -183,8 +183,3 @@ def _word(error: stripe.StripeError) -> str:
     said = body.get("error") if isinstance(body, dict) else None
     word = said.get("code") if isinstance(said, dict) else None
     return word if isinstance(word, str) and VENDORS_WORD.fullmatch(word) else ""
-
-
-def _seconds(headers: Mapping[str, str]) -> int | None:
-    text = headers.get("Retry-After") or ""
-    return int(text) if text.isdecimal() else None

@@ -90,7 +90,7 @@ PROMISES: tuple[Promise, ...] = (
     Promise(
         "§8",
         "What a version contradicts or leaves out is seen before it is published",
-        ("findings", "publishing"),
+        ("findings", "announced", "publishing"),
         ("operator",),
     ),
     Promise(

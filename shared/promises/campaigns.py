@@ -217,5 +217,5 @@ def _ended(services: Services, stored: Stored[Campaign]) -> list[Change]:
     entry, head = ledger.append(services.vault, stored.record.head, stored.id, now, "campaign.done", facts)
     done = msgspec.structs.replace(stored.record, state="done", head=head, ended_at=now)
     # the item may have been asked for anew since a person was shown that it waits
-    seen = [attention.settled(kind, stored.id, announcing.end_id(version)) for kind in ("work_failed", "defect")]
+    seen = [attention.settled(kind, stored.id, announcing.end_id(version)) for kind in work.SHOWN]
     return [Update(stored, done), entry, *seen]

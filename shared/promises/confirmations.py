@@ -1,4 +1,4 @@
-"""§2: a yes to mail from a page anybody can fill in waits until the mailbox confirms it (double opt-in).
+"""§2: a yes to mail from a page anybody can fill in waits for the mailbox (double opt-in), and so does lifting its no.
 
 The mailed link opens a page; only posting it confirms. Confirming lifts the mailbox's suppression for those purposes.
 """
@@ -89,7 +89,7 @@ def _confirmation(services: Services, found: Waiting) -> list[Change]:
         for purpose in found.purposes
     }
     ref, changes = _mailbox(services, email, granted, now)
-    # where a device decided too, the mailbox's word is a stream of its own: erasing one leaves the other's evidence
+    # where somebody decided it too, the mailbox's word is a stream of its own: erasing one leaves the other's evidence
     stream, before = (f"{record.receipt}m", None) if record.device else (record.receipt, record.head)
     facts = {"purposes": list(granted)}
     entry, head = ledger.append(services.vault, before, stream, now, "consent.confirmed", facts, subject=ref)
@@ -97,14 +97,15 @@ def _confirmation(services: Services, found: Waiting) -> list[Change]:
         record, confirmed_at=now, sealed=None, head=head, expires_at=now + ANSWERED_AGAIN_FOR
     )
     lifted = objections.resumed(services, email, list(granted))
-    return [*changes, entry, Update(found.stored, after), *lifted, *_device_knows(services, record, granted)]
+    return [*changes, entry, Update(found.stored, after), *lifted, *_others_know(services, record, granted)]
 
 
 def _mailbox(services: Services, email: str, granted: dict[str, Decision], now: datetime) -> tuple[str, list[Change]]:
     alias_id = identity.alias(services.vault, "email", email)
     alias = services.store.get(Alias, alias_id)
     links = alias.record.links if alias else []
-    own = next((link for link in links if link.kind == "mailbox"), None)
+    # one that moved along to another address with a correction is its old holder's; this may be somebody else
+    own = next((link for link in links if link.kind == "mailbox" and link.replaced_at is None), None)
     stored = services.store.get(Subject, own.ref) if own else None
     if own and stored:
         relinked = [msgspec.structs.replace(one, confirmed_at=now) if one is own else one for one in links]
@@ -127,17 +128,21 @@ def _relinked(alias: Stored[Alias] | None, alias_id: str, links: list[Link]) -> 
     return Update(alias, Alias(links=links)) if alias else Create(alias_id, Alias(links=links))
 
 
-def _device_knows(services: Services, record: Pending, granted: dict[str, Decision]) -> list[Change]:
-    device = services.store.get(Subject, record.device) if record.device else None
-    if device is None:
-        return []
-    # only where the device's latest word is still the one that was confirmed
+def _others_know(services: Services, record: Pending, granted: dict[str, Decision]) -> list[Change]:
+    """Tell the device or the account that decided it too."""
+    refs = [ref for ref in (record.device, record.account) if ref]
+    found = [one for ref in refs if (one := services.store.get(Subject, ref))]
+    return [Update(one, _told(one.record, record.receipt, granted)) for one in found]
+
+
+def _told(subject: Subject, receipt: str, granted: dict[str, Decision]) -> Subject:
+    # only where its latest word is still the one that was confirmed
     known = {
         name: decision
         for name, decision in granted.items()
-        if (latest := device.record.decisions.get(name)) and latest.receipt == record.receipt
+        if (latest := subject.decisions.get(name)) and latest.receipt == receipt
     }
-    return [Update(device, msgspec.structs.replace(device.record, decisions=device.record.decisions | known))]
+    return msgspec.structs.replace(subject, decisions=subject.decisions | known)
 
 
 def send_confirmation(services: Services, claim: work.Claim) -> None:

@@ -2,25 +2,27 @@
 
 Evidence of a decision: the version and its hash, the signed notice, what was decided for each purpose, how, in which
 language, when. Each is a stream of its own whose first entry is the signed receipt (ISO/IEC TS 27560 terms). E-mail consent from
-a page anybody can fill in is pending until the mailbox confirms it; saying no needs no proof.
+a page anybody can fill in is pending until the mailbox confirms it. A yes of somebody signed in stands at once; where their mailbox
+said no, it is asked, since its word alone lifts that. Saying no needs no proof.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
 
-from shared import identity, ledger, throttle, work
+from shared import identity, ledger, suppressions, throttle, work
 from shared.company import SIGNALS, Purpose
-from shared.failures import BadInput, Stale, TryAgain
+from shared.failures import BadInput, Stale, TooMany, TryAgain
 from shared.identity import Identifiers
 from shared.ports import Services
-from shared.promises import notice, objections
+from shared.promises import notice, objections, people
 from shared.promises.confirmations import CONFIRM_WITHIN, MAIL
+from shared.promises.people import Found
 from shared.promises.policy import Published
 from shared.records import (
     Alias,
@@ -61,22 +63,32 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 @dataclass(frozen=True)
 class Capture:
-    """A checked decision, and everything its records are made of. Built once, so that a retry writes the same."""
+    """A checked decision, and everything its records are made of.
+
+    `mailbox`: the one whose word is asked for, and `asked_back`: for which purposes. Those, and what is signed and answered
+    of them, follow from what stands at that moment; all else is the same when it is tried again.
+    """
 
     who: Who
     email: str | None
-    server: bool
     decisions: Mapping[str, bool]
-    pending: Sequence[str]
-    email_purposes: Sequence[str]
+    asked: Mapping[str, Purpose]
+    method: Method
     at: datetime
     published: Published
-    until: Mapping[str, datetime]
+    shown: str
     locale: str
     receipt: str
-    jws: str
-    answer: dict[str, Any]
     repeat: tuple[str, str] | None
+    mailbox: str | None = None
+    asked_back: Sequence[str] = ()
+    jws: str = ""
+    answer: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def pending(self) -> Sequence[str]:
+        """Return what counts for nothing until a mailbox confirms it: nothing of what the website's server vouches for."""
+        return () if self.who.user_id else self.asked_back
 
     def stands(self) -> dict[str, Decision]:
         """Return the decisions as they stand for a subject."""
@@ -87,7 +99,7 @@ class Capture:
                 policy=self.published.version,
                 receipt=self.receipt,
                 pending=name in self.pending,
-                until=self.until[name],
+                until=plus(self.at, self.asked[name].ask_again_after),
             )
             for name, granted in self.decisions.items()
         }
@@ -103,7 +115,7 @@ def capture(
     """
     repeat = _repeat_of(services, said, key, server=server)
     try:
-        return _capture(services, _checked(services, published, said, repeat, server=server))
+        return _record(services, _checked(services, published, said, repeat, server=server))
     except Stale:
         # policy or address may have changed since the first call: its repeat still gets the same answer
         if earlier := _repeated(services, repeat):
@@ -111,11 +123,13 @@ def capture(
         raise
 
 
-def _capture(services: Services, taken: Capture) -> dict[str, Any]:
+def _record(services: Services, checked: Capture) -> dict[str, Any]:
     def attempt(look: bool) -> dict[str, Any]:
-        if look and (earlier := _repeated(services, taken.repeat)):
+        if look and (earlier := _repeated(services, checked.repeat)):
             return earlier
-        services.commit(_changes(services, taken, look=look))
+        account = _account(services, checked)
+        taken = _signed(services, _waiting(services, checked, account))
+        services.commit(_changes(services, taken, account, look=look))
         return taken.answer
 
     return persist(attempt)
@@ -128,24 +142,17 @@ def _checked(
     email = identity.address(said.subject.email, "subject.email") if said.subject.email is not None else None
     locale = identity.locale(said.locale)
     shown = notice.opened(services.vault, said.notice, published)
-    asked = _asked(published, shown.purposes, said.decisions)
-    pending = [] if who.user_id else [name for name, yes in said.decisions.items() if yes and _waits(asked[name], who)]
-    now, receipt = services.clock.now(), new_id()
-    claims = _receipt(services, published, said, shown, locale, now, receipt, pending)
     return Capture(
         who=who,
         email=email,
-        server=server,
         decisions=said.decisions,
-        pending=pending,
-        email_purposes=[name for name, purpose in asked.items() if purpose.channel == "email"],
-        at=now,
+        asked=_asked(published, shown.purposes, said.decisions),
+        method=said.method,
+        at=services.clock.now(),
         published=published,
-        until={name: plus(now, purpose.ask_again_after) for name, purpose in asked.items()},
+        shown=shown.shown,
         locale=locale,
-        receipt=receipt,
-        jws=services.vault.sign(claims),
-        answer=_answer(services, published, said.decisions, pending, asked, now, receipt),
+        receipt=new_id(),
         repeat=repeat,
     )
 
@@ -176,57 +183,70 @@ def _asked(published: Published, shown: Sequence[str], decisions: Mapping[str, b
     return {name: purposes[name] for name in decisions}
 
 
+# --- what waits for a mailbox ----------------------------------------------------------------------------------------
+
+
+def _waiting(services: Services, taken: Capture, account: Found | None) -> Capture:
+    """Return the same with what a mailbox is asked. Of a signed-in user: only what that mailbox said no to."""
+    yes = [name for name, granted in taken.decisions.items() if granted]
+    if taken.who.user_id is None:
+        waits = [name for name in yes if _waits(taken.asked[name], taken.who)]
+        return replace(taken, mailbox=taken.email, asked_back=waits) if waits else taken
+    for email in account.known.mailboxes if account and yes else []:
+        if stopped := _stopped(services, taken, email, yes):
+            return replace(taken, mailbox=email, asked_back=stopped)
+    return taken
+
+
 def _waits(purpose: Purpose, who: Who) -> bool:
     # without a device there is nobody yet whom the decision could stand for but the mailbox
     return purpose.channel == "email" or who.device_id is None
 
 
-def _receipt(
-    services: Services,
-    published: Published,
-    said: Decided,
-    shown: notice.Snapshot,
-    locale: str,
-    now: datetime,
-    receipt: str,
-    pending: Sequence[str],
-) -> dict[str, Any]:
+def _stopped(services: Services, taken: Capture, email: str, names: Sequence[str]) -> list[str]:
+    """Return which of these purposes the address said no to: that stands until the mailbox itself says yes again."""
+    stops = suppressions.chosen(services, email)
+    from_all = [name for name in names if taken.asked[name].is_marketing and suppressions.from_all(stops, name)]
+    return [name for name in names if name in stops or name in from_all]
+
+
+# --- evidence and answer ---------------------------------------------------------------------------------------------
+
+
+def _signed(services: Services, taken: Capture) -> Capture:
+    return replace(taken, jws=services.vault.sign(_receipt(services, taken)), answer=_answer(services, taken))
+
+
+def _receipt(services: Services, taken: Capture) -> dict[str, Any]:
+    policy = taken.published.policy
     return {
         "iss": services.base_url,
         "schema_version": "ISO/IEC TS 27560:2023",
-        "record_id": receipt,
-        "privacy_notice": {"version": published.version, "sha256": published.policy.hash, "shown_sha256": shown.shown},
-        "catalogue_sha256": published.policy.catalogue_hash,
-        "language": locale,
-        "collection_method": said.method,
-        "event_time": rfc3339(now),
+        "record_id": taken.receipt,
+        "privacy_notice": {"version": taken.published.version, "sha256": policy.hash, "shown_sha256": taken.shown},
+        "catalogue_sha256": policy.catalogue_hash,
+        "language": taken.locale,
+        "collection_method": taken.method,
+        "event_time": rfc3339(taken.at),
         "event_type": "explicit",
         "purposes": {
-            name: "pending" if name in pending else "given" if yes else "refused"
-            for name, yes in said.decisions.items()
+            name: "pending" if name in taken.pending else "given" if yes else "refused"
+            for name, yes in taken.decisions.items()
         },
     }
 
 
-def _answer(
-    services: Services,
-    published: Published,
-    decisions: Mapping[str, bool],
-    pending: Sequence[str],
-    asked: Mapping[str, Purpose],
-    now: datetime,
-    receipt: str,
-) -> dict[str, Any]:
-    granted = {name for name, yes in decisions.items() if yes and name not in pending}
+def _answer(services: Services, taken: Capture) -> dict[str, Any]:
+    granted = {name for name, yes in taken.decisions.items() if yes and name not in taken.pending}
     return {
-        "receipt_id": receipt,
-        "receipt_url": f"{services.base_url}/consents/receipts/{receipt}",
-        "recorded_at": rfc3339(now),
-        "policy_version": published.version,
-        "policy_hash": published.policy.hash,
-        "decisions": dict(decisions),
-        "pending": list(pending),
-        "consent_mode": consent_mode(asked.values(), granted),
+        "receipt_id": taken.receipt,
+        "receipt_url": f"{services.base_url}/consents/receipts/{taken.receipt}",
+        "recorded_at": rfc3339(taken.at),
+        "policy_version": taken.published.version,
+        "policy_hash": taken.published.policy.hash,
+        "decisions": dict(taken.decisions),
+        "pending": list(taken.pending),
+        "consent_mode": consent_mode(taken.asked.values(), granted),
     }
 
 
@@ -260,15 +280,20 @@ def _repeated(services: Services, repeat: tuple[str, str] | None) -> dict[str, A
     return earlier.record.answer
 
 
-def _changes(services: Services, taken: Capture, *, look: bool) -> list[Change]:
+# --- records ---------------------------------------------------------------------------------------------------------
+
+
+def _changes(services: Services, taken: Capture, account: Found | None, *, look: bool) -> list[Change]:
     changes: list[Change] = []
     refs: list[str] = []
     if taken.who.device_id:
-        refs += _decided_by(services, taken, "device", taken.who.device_id, changes, look=look)
+        refs.append(_decided_by_device(services, taken, taken.who.device_id, changes, look=look))
     if taken.who.user_id:
-        refs += _decided_by(services, taken, "user", taken.who.user_id, changes, look=True)
+        refs.append(_decided_by_account(services, taken, taken.who.user_id, account, changes))
     elif taken.email:
-        changes += _by_mail(services, taken, refs[0] if refs else None, look=look)
+        # a no is never one too many: whoever used up an address's places must not silence its owner
+        changes += _stops(services, taken, taken.email)
+    changes += _left_to_mailbox(services, taken, refs, look=look)
     changes.append(_evidence(services, taken, refs[-1] if refs else None)[0])
     if taken.repeat:
         key, asked = taken.repeat
@@ -282,29 +307,45 @@ def _evidence(services: Services, taken: Capture, ref: str | None) -> tuple[Crea
     return ledger.append(services.vault, None, taken.receipt, taken.at, "consent", facts, subject=ref)
 
 
-def _decided_by(
-    services: Services, taken: Capture, kind: str, value: str, changes: list[Change], *, look: bool
-) -> list[str]:
-    """Add the changes for a device or a user; return its ref."""
-    alias_id = identity.alias(services.vault, kind, value)
+def _account(services: Services, taken: Capture) -> Found | None:
+    """Return the user's account; None for one who was never linked. Raises Stale, TryAgain."""
+    user = taken.who.user_id
+    alias = services.store.get(Alias, identity.alias(services.vault, "user", user)) if user else None
+    found = people.by_ref(services, alias.record.links[0].ref) if alias else None
+    if alias and found is None:
+        raise TryAgain("subject_is_being_erased")
+    if user and taken.email and taken.email not in (found.known.addresses[-1:] if found else []):
+        raise Stale("this is not a confirmed address of this user", "subject.email")
+    return found
+
+
+def _decided_by_device(services: Services, taken: Capture, device: str, changes: list[Change], *, look: bool) -> str:
+    """Add the changes for a device; return its ref."""
+    alias_id = identity.alias(services.vault, "device", device)
     found = services.store.get(Alias, alias_id) if look else None
     if found is None:
-        if taken.email and kind == "user":
-            raise Stale("this is not a confirmed address of this user", "subject.email")
-        ref = new_id()
-        changes += _first_met(services, taken, kind, value, alias_id, ref)
-        return [ref]
+        return _first_met(services, taken, "device", device, alias_id, changes)
     ref = found.record.links[0].ref
     subject = services.store.get(Subject, ref)
     if subject is None:
         raise TryAgain("subject_is_being_erased")
-    if kind == "user":
-        changes += _user_withdrawals(services, taken, subject)
     changes.append(Update(subject, _with_decisions(services, taken, subject)))
-    return [ref]
+    return ref
 
 
-def _first_met(services: Services, taken: Capture, kind: str, value: str, alias_id: str, ref: str) -> list[Change]:
+def _decided_by_account(
+    services: Services, taken: Capture, user: str, account: Found | None, changes: list[Change]
+) -> str:
+    """Add the changes for an account; return its ref."""
+    if account is None:
+        return _first_met(services, taken, "user", user, identity.alias(services.vault, "user", user), changes)
+    changes += _withdrawals(services, taken, account)
+    changes.append(Update(account.stored, _with_decisions(services, taken, account.stored)))
+    return account.ref
+
+
+def _first_met(services: Services, taken: Capture, kind: str, value: str, alias_id: str, changes: list[Change]) -> str:
+    ref = new_id()
     known = Identifiers(user_id=value) if kind == "user" else Identifiers(device_id=value)
     if kind == "device" and taken.who.ga_client_id:
         known.ga_client_ids = [taken.who.ga_client_id]
@@ -323,7 +364,8 @@ def _first_met(services: Services, taken: Capture, kind: str, value: str, alias_
         source="browser" if device else "server",
         confirmed_at=None if device else taken.at,
     )
-    return [Create(ref, subject), Create(alias_id, Alias(links=[link]))]
+    changes += [Create(ref, subject), Create(alias_id, Alias(links=[link]))]
+    return ref
 
 
 def _with_decisions(services: Services, taken: Capture, stored: Stored[Subject]) -> Subject:
@@ -345,52 +387,57 @@ def _with_client(services: Services, stored: Stored[Subject], client: str) -> by
     return services.vault.seal(place, known)
 
 
-def _user_withdrawals(services: Services, taken: Capture, stored: Stored[Subject]) -> list[Change]:
-    known = msgspec.convert(services.vault.unseal(f"subjects/{stored.id}", stored.record.sealed), Identifiers)
-    if taken.email and taken.email not in known.addresses[-1:]:
-        raise Stale("this is not a confirmed address of this user", "subject.email")
+def _withdrawals(services: Services, taken: Capture, account: Found) -> list[Change]:
+    """Stop broadly: at every address the account has or had, and at the one that nobody confirmed yet."""
     # two of them may be one address to whoever stops broadly: each sees what those before it stop
     unit = UnitOfWork(services.store)
-    for email in known.addresses:
+    for email in dict.fromkeys([*account.known.addresses, *account.known.mailboxes]):
         unit.add(_stops(within(services, unit), taken, email))
     return unit.changes()
 
 
 def _stops(services: Services, taken: Capture, email: str) -> list[Change]:
     """Saying no needs no proof and acts on the address at once, whoever else asks for it to be written to."""
-    refused = [name for name in taken.email_purposes if not taken.decisions[name]]
+    refused = [name for name, yes in taken.decisions.items() if not yes and taken.asked[name].channel == "email"]
     return objections.stop(services, email, refused, "withdrawn", "consent") if refused else []
 
 
-def _by_mail(services: Services, taken: Capture, device: str | None, *, look: bool) -> list[Change]:
-    """Add what an address from a browser may do: stop mail at once, and ask the mailbox about a yes."""
-    email = taken.email or ""
-    # a no is never one too many: whoever used up an address's places must not silence its owner
-    changes = _stops(services, taken, email)
-    changes += [throttle.place(services, email, taken.at, "subject.email", look=look)] if taken.pending else []
-    if taken.pending or device is None:
-        token = new_token()
-        pending_id = token_hash(token)
-        changes.append(Create(pending_id, _pending(services, taken, email, device, pending_id, token)))
-        changes += [work.item(MAIL, pending_id, taken.at)] if taken.pending else []
-    return changes
+def _left_to_mailbox(services: Services, taken: Capture, refs: Sequence[str], *, look: bool) -> list[Change]:
+    """Ask the mailbox about a yes; a plain no that belongs to nobody only gets an end for its receipt."""
+    email = taken.mailbox or taken.email
+    if email is None or not (taken.asked_back or not refs):
+        return []
+    token = new_token()
+    pending_id = token_hash(token)
+    created = Create(pending_id, _pending(services, taken, email, refs, pending_id, token))
+    if not taken.asked_back:
+        return [created]
+    try:
+        place = throttle.place(services, email, taken.at, "subject.email", look=look)
+    except TooMany:
+        if taken.who.user_id is None:
+            raise
+        # what a server records is never refused for mails that others had sent there: the no stands on
+        return []
+    return [place, created, work.item(MAIL, pending_id, taken.at)]
 
 
 def _pending(
-    services: Services, taken: Capture, email: str, device: str | None, pending_id: str, token: str
+    services: Services, taken: Capture, email: str, refs: Sequence[str], pending_id: str, token: str
 ) -> Pending:
     # a plain no that belongs to nobody has nothing to confirm; this only gives its receipt an end
-    kept = taken.at + CONFIRM_WITHIN if taken.pending else plus(taken.at, services.company.evidence_kept_for)
+    kept = taken.at + CONFIRM_WITHIN if taken.asked_back else plus(taken.at, services.company.evidence_kept_for)
     place = f"pendings/{pending_id}"
     opened = {"email": email, "token": token, "locale": taken.locale}
     return Pending(
         address=identity.alias(services.vault, "email", email),
-        purposes=list(taken.pending),
+        purposes=list(taken.asked_back),
         receipt=taken.receipt,
         policy=taken.published.version,
-        device=device,
+        device=refs[0] if refs else None,
+        account=refs[1] if refs[1:] else None,
         created_at=taken.at,
         expires_at=kept,
-        head=_evidence(services, taken, device)[1],
-        sealed=services.vault.seal(place, opened) if taken.pending else None,
+        head=_evidence(services, taken, refs[-1] if refs else None)[1],
+        sealed=services.vault.seal(place, opened) if taken.asked_back else None,
     )

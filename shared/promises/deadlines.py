@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime, timedelta
+from functools import partial
 
-from shared import attention
+from shared import attention, work
+from shared.apart import Apart
 from shared.case import Case
 from shared.catalogue import catalogue, fingerprint
+from shared.failures import Missing
 from shared.outcomes import UNSETTLED
 from shared.ports import Services
 from shared.promises.policy import IN_FORCE, read
-from shared.records import WATCHED_REQUESTS, Attention, InForce
-from shared.store import Conflict, every
+from shared.records import ATTENTION_OF_KIND, WATCHED_REQUESTS, Attention, InForce, Request, Work
+from shared.store import Conflict, Delete, Stored, every
 from shared.times import rfc3339
 
 UNPUBLISHED = "policy_unpublished"
 """Purposes, recipients or the company are configured otherwise than the version published last says."""
+UNWATCHED = "request_unwatched"
+"""A request nears its date and cannot be read: nothing but this says so."""
 WARNINGS: tuple[tuple[str, timedelta], ...] = (
     ("4_days_left", timedelta(days=4)),
     ("2_days_left", timedelta(days=2)),
@@ -32,15 +38,34 @@ def due_warnings(left: timedelta, given: list[str]) -> list[str]:
 def watch(services: Services) -> dict[str, int]:
     """Warn of every open request that nears its date, once for each warning; raise an incident on a breach.
 
-    And have a person see that what is configured is not what was published.
+    And have a person see that what is configured is not what was published. A request that cannot be read silences no
+    other clock; its failure is raised at the end.
     """
-    now = services.clock.now()
+    now, apart = services.clock.now(), Apart(services, UNWATCHED)
     near = every(services.store, WATCHED_REQUESTS, True, at_most=now + WARNINGS[0][1])
     due = [one.id for one in near if due_warnings(one.record.watch_by - now, one.record.warned)]
-    warned = sum(_warn(services, request_id, now) for request_id in due)
+    warned = sum(apart.take(partial(_warn, services, one, now), one, Request.collection) for one in due)
     # after the clocks: a company file that cannot be read must silence none of them
+    _settle_late_work(services)
     _watch_policy(services)
+    apart.end()
     return {"warned": warned}
+
+
+def _settle_late_work(services: Services) -> None:
+    """Take work off the list that ended, or was asked for anew, and whose worker died before it said so."""
+    for shown in every(services.store, ATTENTION_OF_KIND, work.LATE):
+        item = services.store.get(
+            Work, shown.id.removeprefix(attention.attention_id(work.LATE, shown.record.ref) + ":")
+        )
+        if item is None or item.record.failing_since is None:
+            _forget(services, shown)
+
+
+def _forget(services: Services, shown: Stored[Attention]) -> None:
+    # as it was read: what fails anew this moment stays
+    with contextlib.suppress(Conflict):
+        services.commit([Delete(Attention, shown.id, shown.version)])
 
 
 def _watch_policy(services: Services) -> None:
@@ -58,7 +83,11 @@ def _watch_policy(services: Services) -> None:
 
 
 def _warn(services: Services, request_id: str, now: datetime) -> int:
-    case = Case.read(services, request_id)
+    try:
+        case = Case.read(services, request_id)
+    except Missing:
+        # removed this very moment: nothing is left to warn of
+        return 0
     names = due_warnings(case.record.watch_by - now, case.record.warned)
     for name in names:
         case.note("deadline", warning=name, by=rfc3339(case.record.watch_by))

@@ -1,8 +1,8 @@
 """§4: when an account is closed or its subscription ends, its data is deleted within 14 days of that (TRUTH §6).
 
-Nobody asked for it, so it is told on the day and a week later, each time with a link that keeps the account; everything is
-looked at again right before the first step, and whatever speaks against it stops it. From there on it is an erasure like
-any other: its steps are in `erasing`.
+Nobody asked for it, so it is told on the day and a week later, each time with a link that keeps the account; nothing begins
+before one of these mails was taken. Everything is looked at again right before the first step, and whatever speaks against
+it stops it. From there on it is an erasure like any other: its steps are in `erasing`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from shared import attention, identity, ledger, work
 from shared.case import Case
 from shared.failures import Missing, Stale
 from shared.ports import Services, Standing
-from shared.promises import breaker, erasure, people, requests
+from shared.promises import breaker, erasure, mails, people, requests
 from shared.promises.people import Found
-from shared.records import Account, Alias, Request
+from shared.records import Account, Alias, Attention, Mailing, Request
 from shared.store import Change, Update, persist
-from shared.times import PROMISED
+from shared.times import ANSWERABLE_FOR, PROMISED
 from shared.vault import new_id
 
 Channel = Literal["subscription_ended", "account_closed"]
@@ -29,9 +29,10 @@ AGAIN = "ending.again"
 BEGIN = "ending.begin"
 TOLD_AGAIN_AFTER = timedelta(days=7)
 BEGINS_AFTER = timedelta(days=8)
-ANSWERABLE_FOR = timedelta(hours=20)
 NOTICE_WAITED_FOR = timedelta(days=2)
+"""So long the first step waits for a mail that is not taken, where another one was: somebody was told."""
 LOOKED_EVERY = timedelta(hours=1)
+UNTOLD_LOOKED_EVERY = timedelta(days=1)
 STOPPED_FOR = timedelta(hours=6)
 """After so long whatever the breaker stopped asks again: a person's word takes effect within it."""
 HEARD_WITHIN = timedelta(days=3)
@@ -39,6 +40,8 @@ HEARD_WITHIN = timedelta(days=3)
 GONE = "gone"
 UNSAID = frozenset({"erasure_asked", GONE})
 """Reasons to stop that the person knows better than we: another mail could follow the last one."""
+UNCLEAR = "unclear"
+UNTAKEN = frozenset({"queued", "failed", "dropped"})
 
 
 class Closed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -173,8 +176,7 @@ def again(services: Services, claim: work.Claim) -> None:
         if reason := _obstacle(case, _account(case)):
             _stop(case, reason)
         else:
-            for label in case.envelope.addresses:
-                case.mail("ending_again", label)
+            _tell_again(case)
         case.also(claim.done())
         case.commit()
     else:
@@ -187,8 +189,14 @@ def begin(services: Services, claim: work.Claim) -> work.Ran:
     if not _waits(case) or case.record.chosen_at is not None:
         services.commit([claim.done()])
         return "done"
-    if (later := _answerable_until(case)) > case.now:
-        services.commit([claim.again(later, "notice_first")])
+    taken = _taken(case)
+    if case.envelope.addresses and not taken:
+        _wait_untold(case, claim)
+        return "postponed"
+    if taken and (later := _answerable_until(case, taken)) > case.now:
+        case.set(begins_at=later)
+        case.also(claim.again(later, "notice_first"))
+        case.commit()
         return "postponed"
     # read once: a restriction that comes after this look makes the commit a conflict
     found = _account(case)
@@ -211,23 +219,48 @@ def _waits(case: Case) -> bool:
     return case.record.status == "verified" and case.record.begun_at is None
 
 
-def _answerable_until(case: Case) -> datetime:
-    """Return until when the second mail may still be answered; an outage of the mail service moves it two days at most."""
-    if not case.envelope.addresses:
-        return case.now
+def _taken(case: Case) -> list[Mailing]:
+    """Return the mails that offered to keep the account and that the mail service took; one that came back counts too."""
+    offers = (one for one in case.record.mails.values() if one.template in mails.OFFERS)
+    return [one for one in offers if one.status not in UNTAKEN or one.evidence]
+
+
+def _wait_untold(case: Case, claim: work.Claim) -> None:
+    """Nobody could answer yet: a person is shown it once, the mails go on being tried, and the clocks run."""
+    later = case.now + UNTOLD_LOOKED_EVERY
+    shown = attention.attention_id(erasure.ENDING_UNHEARD, case.id)
+    if case.services.store.get(Attention, shown) is None:
+        case.note("ending.waits", reason="nobody_told")
+        case.also(*attention.raised(erasure.ENDING_UNHEARD, case.id, case.now))
+    if all(one.status != "queued" for one in case.record.mails.values()):
+        # each of them was given up meanwhile
+        _tell_again(case)
+    case.set(begins_at=later)
+    case.also(claim.again(later, "notice_first"))
+    case.commit()
+
+
+def _tell_again(case: Case) -> None:
+    for label in case.envelope.addresses:
+        case.mail("ending_again", label)
+
+
+def _answerable_until(case: Case, taken: list[Mailing]) -> datetime:
+    """Return until when the last mail may still be answered; one that is not taken is waited for, but not for ever."""
+    latest = max(case.record.received_at + BEGINS_AFTER + NOTICE_WAITED_FOR, min(one.at for one in taken))
     second = [one for one in case.record.mails.values() if one.template == "ending_again"]
-    if not second or any(one.status == "queued" for one in second):
-        until = case.now + LOOKED_EVERY
-    else:
-        until = max(one.at for one in second if one.template == "ending_again") + ANSWERABLE_FOR
-    return min(until, (case.record.begins_at or case.now) + NOTICE_WAITED_FOR)
+    if case.now < latest and (not second or any(one.status == "queued" for one in second)):
+        return min(case.now + LOOKED_EVERY, latest)
+    return min(max(one.at for one in taken), latest) + ANSWERABLE_FOR
 
 
 def _begin(case: Case, found: Found) -> None:
     own, _shared = people.own_and_shared(case.services, [found], None)
     silenced = people.silenced(case.services, own, case.id)
-    for mail_id in [one for one, mailing in case.record.mails.items() if mailing.status == "queued"]:
-        case.mailing(mail_id, status="dropped", problem="too_late")
+    for mail_id, mailing in case.record.mails.items():
+        if mailing.status == "queued":
+            case.mailing(mail_id, status="dropped", problem="too_late")
+            case.note("mail.dropped", mail=mail_id, template=mailing.template, problem="too_late")
     case.set(chosen_at=case.now, suppressed=list(silenced))
     case.note("restricted", subjects=1, begins_at=case.now)
     case.also(*people.restricted([found], case.id), *silenced.values())
@@ -252,8 +285,14 @@ def _obstacle(case: Case, found: Found | None) -> str | None:
     standing = standing_of(case.services, found)
     if standing.disputes:
         return "dispute"
-    back = standing.going > 0 and case.record.channel == "subscription_ended"
-    return "subscription_back" if back else None
+    # what the person closed themselves, no subscription keeps
+    return _not_ended(case.services, found, standing) if case.record.channel == "subscription_ended" else None
+
+
+def _not_ended(services: Services, found: Found, standing: Standing) -> str | None:
+    if standing.going:
+        return "subscription_back"
+    return UNCLEAR if standing.unclear or _shares_customers(services, found) else None
 
 
 def _others(case: Case, found: Found) -> Iterator[Request]:
@@ -307,8 +346,11 @@ def _stop(case: Case, reason: str) -> None:
     case.envelope.reason = reason
     case.also(*people.released(people.by_refs(case.services, case.record.subjects), {case.id}))
     if reason not in UNSAID:
-        for label in case.envelope.addresses:
+        # only whom the mail service told of it by now
+        for label in sorted({one.to for one in _taken(case)}):
             case.mail("ending_stopped", label)
+    if reason == UNCLEAR:
+        case.also(*attention.raised(erasure.ENDING_UNCLEAR, case.record.subjects[0], case.now))
     closed_at_the_website = case.record.channel == "account_closed" and reason == "kept"
     if reason in {"restricted", "open_request", "dispute"} or closed_at_the_website:
         # what the policy promises did not happen, or the website still has it closed

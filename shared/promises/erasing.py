@@ -6,13 +6,14 @@ One choke point: nothing erases a person by another path. Each step ends in a re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, cast
 
 import msgspec
 
-from shared import attention, identity, meta_links, own_records, work
+from shared import answers, attention, identity, late_answers, meta_links, own_records, work
 from shared.annex import MAILER, OURS
+from shared.answers import Said
 from shared.case import Case
 from shared.failures import NeverRetry, TryAgain
 from shared.outcomes import UNSETTLED, worst
@@ -20,9 +21,9 @@ from shared.ports import Part, Services
 from shared.promises import exporting, people, restricting
 from shared.promises.erasure import CLOSE, SETTLED_BY_ERASURE, STEP, SUPERSEDE, settle
 from shared.promises.people import CHANGED_ADDRESS_COOLING_OFF, Found
-from shared.records import RETAINED_OF_STEP, HandedMail, Retained, Step, Suppression
-from shared.store import Delete, Put, Stored, Update, persist
-from shared.times import PROMISED, rfc3339
+from shared.records import RETAINED_OF_STEP, HandedMail, Retained, Step, Suppression, Work
+from shared.store import Change, Delete, Put, Stored, Update, every, persist
+from shared.times import PROMISED, plus
 
 CLOSING_BEFORE = timedelta(days=3)
 MAIL_WAITED_FOR_BEFORE = timedelta(days=1)
@@ -31,6 +32,7 @@ RECHECK = "erasure.recheck"
 PURGED_AT_ONCE = 100
 MAILBOX_TO_CLEAR = "mailbox_to_clear"
 MOST_CLEARED = 400
+TOO_LATE = "too_late"
 
 
 def begin(services: Services, claim: work.Claim) -> None:
@@ -94,9 +96,12 @@ def step(services: Services, claim: work.Claim) -> work.Ran:
     case = Case.read(services, claim.work.ref)
     name = claim.work.args["subprocessor"]
     current = case.record.steps[name]
-    if current.outcome != "pending" or case.record.right != "erasure":
+    if case.record.right != "erasure":
         services.commit([claim.done()])
         return "done"
+    if current.outcome != "pending":
+        # whoever ran it before may have put on record what law keeps, and died before it could say so
+        return _answered_late(case, name, [claim.done()], (), [])
     if name == MAILER and _mail_is_waiting(case):
         services.commit([claim.again(case.now + timedelta(hours=1), "closing_mail_first")])
         return "postponed"
@@ -109,8 +114,10 @@ def _mail_is_waiting(case: Case) -> bool:
 
 
 def _attempt(case: Case, name: str, claim: work.Claim) -> work.Ran:
+    # the envelope may be gone by the time of the answer
+    addresses = case.envelope.own_addresses
     try:
-        said: Sequence[Part] | TryAgain | NeverRetry = _erase(case, name)
+        said: Said = _erase(case, name)
     except (TryAgain, NeverRetry) as failure:
         said = failure
 
@@ -118,13 +125,21 @@ def _attempt(case: Case, name: str, claim: work.Claim) -> work.Ran:
         # other steps of the request settle at the same time: the vendor's answer is kept and not asked for again,
         # because the second answer would say that nothing was found
         now = Case.read(case.services, case.id) if look else case
-        if now.record.steps[name].outcome == "pending":
-            return _record(now, name, claim, said)
-        # another run, or a person, settled it meanwhile: what is settled is not settled again
-        now.services.commit([claim.done()])
-        return "done"
+        ends = [claim.done()] if not look or _is_held(now, claim) else []
+        if now.record.steps[name].outcome != "pending":
+            return _answered_late(now, name, ends, said, addresses)
+        if ends or not isinstance(said, TryAgain | NeverRetry):
+            return _record(now, name, claim, ends, said)
+        # whoever has the work by now asks again
+        return "taken"
 
     return persist(record)
+
+
+def _is_held(case: Case, claim: work.Claim) -> bool:
+    """Tell whether the work is still ours: a vendor that took too long may have been asked by another run too."""
+    stored = case.services.store.get(Work, claim.id)
+    return stored is not None and stored.version == claim.version
 
 
 def _erase(case: Case, name: str) -> Sequence[Part]:
@@ -134,13 +149,9 @@ def _erase(case: Case, name: str) -> Sequence[Part]:
     return case.services.connectors[name].erase(case.person(), case.now)
 
 
-def _record(case: Case, name: str, claim: work.Claim, said: Sequence[Part] | TryAgain | NeverRetry) -> work.Ran:
+def _record(case: Case, name: str, claim: work.Claim, ends: Sequence[Change], said: Said) -> work.Ran:
     ran: work.Ran = "done"
     attempts = case.record.steps[name].attempts + 1
-    if name == MAILER:
-        # nothing may reach the mail service after it was told to forget
-        for mail_id in [one for one, mailing in case.record.mails.items() if mailing.status == "queued"]:
-            case.mailing(mail_id, status="dropped", problem="too_late")
     if isinstance(said, TryAgain):
         _step(case, name, attempts=attempts, problem=said.code)
         ran = "postponed"
@@ -150,11 +161,11 @@ def _record(case: Case, name: str, claim: work.Claim, said: Sequence[Part] | Try
         _step(case, name, outcome="failed", attempts=attempts, problem=said.code)
         ran = "failed"
         case.note("step.failed", subprocessor=name, attempts=attempts, problem=said.code)
-        case.also(*attention.raised("step_failed", case.id, case.now, said.code, subprocessor=name), claim.done())
+        case.also(*attention.raised("step_failed", case.id, case.now, said.code, subprocessor=name), *ends)
         _after(case, name)
     else:
         _settle_step(case, name, said, attempts)
-        case.also(claim.done())
+        case.also(*ends)
     case.commit()
     return ran
 
@@ -176,7 +187,7 @@ def _settle_step(case: Case, name: str, parts: Sequence[Part], attempts: int) ->
         until=max((part.until for part in parts if part.until), default=None),
         ground="; ".join(dict.fromkeys(part.ground for part in parts if part.ground)) or None,
         physically_gone_by=max((part.physically_gone_by for part in parts if part.physically_gone_by), default=None),
-        evidence={part.name: _told(part) for part in parts},
+        evidence=answers.told(parts),
     )
     kind = "step.waiting" if outcome == "pending" else "step.settled"
     case.note(kind, subprocessor=name, outcome=outcome, parts=msgspec.to_builtins(parts))
@@ -186,12 +197,51 @@ def _settle_step(case: Case, name: str, parts: Sequence[Part], attempts: int) ->
         case.also(*attention.raised("step_failed", case.id, case.now, "failed", subprocessor=name))
     else:
         case.also(attention.settled("step_failed", case.id, name), attention.settled("step_late", case.id, name))
-    if any(part.evidence.get("objection_found") for part in parts):
-        _remember_objection(case)
-    _follow_retained(case, name)
+    _take_along(case, name, parts, case.envelope.own_addresses)
     if name == OURS and outcome not in UNSETTLED:
         _ours_is_done(case)
     _after(case, name)
+
+
+def _take_along(case: Case, name: str, parts: Sequence[Part], addresses: Sequence[str]) -> None:
+    """Draw what follows from a vendor's answer, whenever it comes."""
+    if name == MAILER and parts:
+        _drop_mails(case)
+    if late_answers.tells_of_objection(parts):
+        _remember_objection(case, addresses)
+    _follow_retained(case, name)
+
+
+def _drop_mails(case: Case) -> None:
+    """Nothing may reach the mail service after it was told to forget. A person sees which mail did not go."""
+    for mail_id in [one for one, mailing in case.record.mails.items() if mailing.status == "queued"]:
+        case.mailing(mail_id, status="dropped", problem=TOO_LATE)
+        case.note("mail.dropped", mail=mail_id, template=case.record.mails[mail_id].template, problem=TOO_LATE)
+        case.also(*attention.raised("mail_failed", case.id, case.now, TOO_LATE, mail_id))
+
+
+def _answered_late(case: Case, name: str, ends: Sequence[Change], said: Said, addresses: Sequence[str]) -> work.Ran:
+    """Keep what an answer says beyond the record: what another run, or a person, settled stays settled."""
+    before = case.record.steps[name]
+    if not late_answers.take(case, name, said, _kept(case, name)):
+        if ends:
+            case.services.commit(ends)
+        return "done"
+    _take_along(case, name, () if isinstance(said, TryAgain | NeverRetry) else said, addresses)
+    if case.record.steps[name] != before:
+        _recheck_in_time(case, name)
+        _keep_as_long(case, name)
+    settle(case)
+    case.also(*ends)
+    case.commit()
+    return "done"
+
+
+def _keep_as_long(case: Case, name: str) -> None:
+    """Evidence of what is kept outlives it, even where the request has ended before we heard of it."""
+    until, expires_at = case.record.steps[name].until, case.record.expires_at
+    if until is not None and expires_at is not None and case.record.steps[name].outcome == "retained":
+        case.set(expires_at=max(expires_at, plus(until, case.services.company.evidence_kept_for)))
 
 
 def _ours_is_done(case: Case) -> None:
@@ -223,28 +273,25 @@ def clear_mailbox(case: Case, by: str, reason: str, evidence: str | None) -> Non
     _after(case, OURS)
 
 
-def _told(part: Part) -> dict[str, Any]:
-    """Return a part as the person reads it: two grounds, two dates."""
-    told: dict[str, Any] = {"outcome": part.outcome}
-    if part.ground:
-        told["ground"] = part.ground
-    if part.until:
-        told["until"] = rfc3339(part.until)
-    return told | part.evidence
-
-
-def _remember_objection(case: Case) -> None:
+def _remember_objection(case: Case, addresses: Sequence[str]) -> None:
     """Keep, under our own key, the opt-out a vendor knew of: it survives the erasure (TRUTH §4 b)."""
     case.set(objected=True)
     stop = Suppression(reason="objection", since=case.now)
-    for email in case.envelope.own_addresses:
+    for email in addresses:
         case.also(Put(identity.suppression(case.services.vault, email, "marketing"), stop))
 
 
+def _kept(case: Case, name: str) -> list[Retained]:
+    return [one.record for one in every(case.services.store, RETAINED_OF_STEP, case.id, name)]
+
+
 def _follow_retained(case: Case, name: str) -> None:
+    """Ask once for what ends it, however often it is said."""
     first = case.services.store.query(RETAINED_OF_STEP, case.id, name, limit=1)
     if first:
-        case.work(PURGE, first[0].record.until, subprocessor=name)
+        due_at, args = first[0].record.until, {"subprocessor": name}
+        ends = Work(kind=PURGE, ref=case.id, due_at=due_at, created_at=case.now, args=args)
+        case.also(Put(f"purge-{case.id}-{name}", ends))
 
 
 def _after(case: Case, name: str) -> None:
@@ -252,10 +299,14 @@ def _after(case: Case, name: str) -> None:
         for other in case.record.steps:
             if other not in {OURS, MAILER} and case.record.steps[other].outcome == "pending":
                 case.work(STEP, subprocessor=other)
+    _recheck_in_time(case, name)
+    settle(case)
+
+
+def _recheck_in_time(case: Case, name: str) -> None:
     until = case.record.steps[name].until
     if until is not None and case.record.steps[name].outcome in {"accepted", "scheduled_by_vendor"}:
         case.work(RECHECK, until)
-    settle(case)
 
 
 def recheck(services: Services, claim: work.Claim) -> None:
@@ -276,14 +327,22 @@ def recheck(services: Services, claim: work.Claim) -> None:
 
 
 def purge(services: Services, claim: work.Claim) -> None:
-    """Delete what law made us keep at one subprocessor, as its dates come (work `erasure.purge`, one for a step)."""
+    """Delete what law made us keep at one subprocessor, as its dates come (work `erasure.purge`, one for a step).
+
+    One record that cannot be deleted now keeps no other from it. Raises TryAgain for those that wait for a vendor.
+    """
     case, name = Case.read(services, claim.work.ref), claim.work.args["subprocessor"]
     kept = services.store.query(RETAINED_OF_STEP, case.id, name, limit=PURGED_AT_ONCE + 1)
     purged = [(one, _purged(case, one)) for one in kept[:PURGED_AT_ONCE] if one.record.until <= case.now]
-    left = [one for one in kept if all(one is not gone or part is None for gone, part in purged)]
-    done = [part for _, part in purged if part]
+    done = [said for _, said in purged if isinstance(said, Part)]
+    gone = [one for one, said in purged if isinstance(said, Part)]
+    left = [one for one in kept if one not in gone]
     if done and not left:
         _settle_purged(case, name, done)
+    waiting = [said for _, said in purged if isinstance(said, TryAgain)]
+    if waiting:
+        case.commit()
+        raise waiting[0]
     # what a person must look at first is tried again the next day
     again = max(left[0].record.until, case.now + timedelta(days=1)) if left else None
     case.also(claim.again(again) if again else claim.done())
@@ -297,27 +356,25 @@ def _settle_purged(case: Case, name: str, done: Sequence[Part]) -> None:
         part: {"outcome": purged} if said.get("outcome") == "retained" else said
         for part, said in (before.evidence or {}).items()
     }
-    outcome = worst([said["outcome"] for said in parts.values() if "outcome" in said] or [purged])
-    until = max((datetime.fromisoformat(said["until"]) for said in parts.values() if "until" in said), default=None)
     gone_by = max(filter(None, [before.physically_gone_by, *(part.physically_gone_by for part in done)]), default=None)
-    told = {"evidence": parts or None, "until": until, "ground": None, "physically_gone_by": gone_by}
-    _step(case, name, outcome=outcome, at=before.at, **told)
-    case.note("step.settled", subprocessor=name, outcome=outcome, parts=[])
+    told = answers.summed(parts or {"data": {"outcome": purged}}) | {"evidence": parts or None}
+    _step(case, name, at=before.at, physically_gone_by=gone_by, **told)
+    case.note("step.settled", subprocessor=name, outcome=told["outcome"], parts=[])
     settle(case)
 
 
-def _purged(case: Case, stored: Stored[Retained]) -> Part | None:
-    """Delete one retained record's documents; None when a person must look first."""
+def _purged(case: Case, stored: Stored[Retained]) -> Part | TryAgain | NeverRetry:
+    """Delete one retained record's documents. What is refused, or a defect, a person must look at first."""
     opened = case.services.vault.unseal(f"retained/{stored.id}", stored.record.sealed)
-    name = stored.record.subprocessor
-    try:
-        part = case.services.connectors[name].purge(cast("list[str]", opened["places"]), case.now)
-    except NeverRetry as failure:
-        case.also(*attention.raised("purge_failed", case.id, case.now, failure.code, stored.id))
-        return None
-    case.note("retained.purged", subprocessor=name, outcome=part.outcome)
+    name, places = stored.record.subprocessor, cast("list[str]", opened["places"])
+    said = answers.asked(name, lambda: case.services.connectors[name].purge(places, case.now))
+    if isinstance(said, NeverRetry):
+        case.also(*attention.raised("purge_failed", case.id, case.now, said.code, stored.id))
+    if not isinstance(said, Part):
+        return said
+    case.note("retained.purged", subprocessor=name, outcome=said.outcome)
     case.also(Delete(Retained, stored.id, stored.version), attention.settled("purge_failed", case.id, stored.id))
-    return part
+    return said
 
 
 def retry(case: Case, name: str, by: str, reason: str) -> None:
@@ -330,8 +387,14 @@ def retry(case: Case, name: str, by: str, reason: str) -> None:
 
 
 def resolve(case: Case, name: str, by: str, reason: str, evidence: str | None) -> None:
-    """Settle a step by hand. An operator's word is `accepted`, never `verified`: nothing was read back."""
-    _step(case, name, outcome="accepted", problem=None, evidence={"by hand": {"outcome": "accepted", "by": by}})
-    case.note("step.resolved", private=f"{reason}\n{evidence or ''}", subprocessor=name, by=by)
+    """Settle by hand what is not settled of a step. What was deleted before, and what law keeps, stays as it was told."""
+    # of a copy nothing is kept: a person has handed over what it lacked
+    is_erasure = case.record.right == "erasure"
+    said = (case.record.steps[name].evidence or {}) if is_erasure else {}
+    parts = answers.with_kept(answers.settled_by_hand(said, by), _kept(case, name) if is_erasure else [])
+    _step(case, name, problem=None, **answers.summed(parts))
+    outcome = case.record.steps[name].outcome
+    case.note("step.resolved", private=f"{reason}\n{evidence or ''}", subprocessor=name, by=by, outcome=outcome)
     case.also(attention.settled("step_failed", case.id, name), attention.settled("step_late", case.id, name))
+    _follow_retained(case, name)
     _after(case, name)

@@ -25,11 +25,13 @@ CLOSE = "erasure.close"
 SUPERSEDE = "erasure.supersede"
 OVERTAKEN = "ending.overtaken"
 ENDING_UNCLEAR = "ending_unclear"
+ENDING_UNHEARD = "ending_unheard"
+"""The mail service took no mail that offers to keep an account, so that what ends by itself does not begin."""
 EMAIL_CHANGED = "stripe_email_changed"
 SETTLED_BY_ERASURE = (ENDING_UNCLEAR, EMAIL_CHANGED)
 """What a person had to look at for as long as there was an account."""
 SECOND_NEEDED = "second_operator_needed"
-SETTLED_BY_ITS_END = ("deadline_near", "accounts_not_chosen", "unanswered", SECOND_NEEDED)
+SETTLED_BY_ITS_END = ("deadline_near", "accounts_not_chosen", "unanswered", SECOND_NEEDED, ENDING_UNHEARD)
 """What a person had to look at for as long as the request was open."""
 
 

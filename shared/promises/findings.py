@@ -21,6 +21,8 @@ from shared.policy_reading.missing import missing
 from shared.policy_reading.sentences import Sentence, read
 from shared.ports import Services
 from shared.promises import policy
+from shared.promises.announced import Early, early
+from shared.promises.in_effect import replaced, standings, told_of
 from shared.records import Findings, Policy
 from shared.times import rfc3339
 from shared.vault import canonical
@@ -101,7 +103,7 @@ class Notice(NamedTuple):
     """How a version is to take effect, as publishing it now would have it. `is_first`: there was none before.
 
     `given`: the moment asked for. `coming`: (version, its day) of those that will never take effect because of it.
-    `changed`: titles of purposes and recipients that differ, and in what. `ticked`: titles of the purposes named as changed.
+    `early`: what others announced for a later day and begins with it. `changed`: titles of purposes and recipients that differ, and in what. `ticked`: titles of the purposes named as changed.
     `unmoved`: of these, those whose configuration is as it was.
     """
 
@@ -111,6 +113,7 @@ class Notice(NamedTuple):
     is_first: bool
     given: datetime | None = None
     coming: Sequence[tuple[str, datetime]] = ()
+    early: Sequence[Early] = ()
     changed: Sequence[str] = ()
     ticked: Sequence[str] = ()
     unmoved: Sequence[str] = ()
@@ -221,8 +224,27 @@ def _notice(notice: Notice | None) -> Iterator[Finding]:
     if notice.given is not None and notice.given.date() < notice.now.date():
         why = f"The day given, {day(notice.given)}, is past: it takes effect when it is published instead."
         yield _finding("day_in_the_past", "contradiction", why, "GDPR Art. 5(1)(a)")
+    yield from _early(notice)
     yield from _overtaken(notice)
     yield from _scope(notice)
+
+
+def _early(notice: Notice) -> Iterator[Finding]:
+    """Say where a material change begins sooner than people were told, by a version that took it along."""
+    for one in notice.early:
+        titles = [*_moved(one.purposes, OF_PURPOSES), *_moved(one.recipients, OF_RECIPIENTS)]
+        if not titles and one.words is None:
+            continue
+        hurried = notice.effective_at < one.told_at + NOTICE_OF_CHANGE
+        why = (
+            f"What version {one.version} announced as a material change from {day(one.at)} begins on {day(notice.effective_at)} with this one"
+            f"{': ' + _some(titles) if titles else ''}. People were told another day"
+            f"{', and get less than 14 days to object, leave or decide' if hurried else ''}."
+            f"{'' if notice.material else f' A yes given before to what it changes counts until {day(one.at)}.'}"
+            f"{' These words are gone:' if one.gone else ''}"
+        )
+        found = _finding("announced_begins_early", "contradiction", why, "GDPR Art. 5(1)(a), 13(3)", None, one.words)
+        yield msgspec.structs.replace(found, id=f"announced_begins_early-{one.version}")
 
 
 def _overtaken(notice: Notice) -> Iterator[Finding]:
@@ -238,7 +260,7 @@ def _overtaken(notice: Notice) -> Iterator[Finding]:
 def _scope(notice: Notice) -> Iterator[Finding]:
     """Hold what is said of the change, material or not and of which purposes, against what changed."""
     if not notice.material and notice.changed:
-        why = f"It is called not material, but changed since is: {_some(notice.changed)}. Nobody is asked again."
+        why = f"It is called not material, but changed since is: {_some(notice.changed)}. Nobody is asked again because of it."
         yield _finding("called_minor", "contradiction", why, "GDPR Art. 5(1)(b), 7, 13(3)")
     if not notice.material and notice.ticked:
         why = f"It is called not material, so the purposes named with it count for nothing: {_some(notice.ticked)}."
@@ -259,12 +281,14 @@ def _some(named: Sequence[str]) -> str:
 
 
 def notice_of(
-    services: Services, draft: policy.Draft, version: Policy, earlier: policy.Published | None, now: datetime
+    services: Services, draft: policy.Draft, version: Policy, earlier: Sequence[policy.Published], now: datetime
 ) -> Notice:
-    """Return how a prepared version is to take effect, after the one published last."""
-    if earlier is None:
+    """Return how a prepared version is to take effect. `earlier`: all that were published before it, in that order."""
+    before, told = (each(reversed(earlier), version.effective_at) for each in (replaced, told_of))
+    if before is None or told is None:
         return Notice(now, version.effective_at, version.material, is_first=True)
-    differs = differing(earlier.policy.catalogue, version.catalogue)
+    # what another one changes from that same moment was said already
+    differs = differing(told.policy.catalogue, version.catalogue)
     moved = {*differs.purposes.added, *(one.name for one in differs.purposes.changed)}
     titles = {one.name: one.title for one in services.company.purposes}
     return Notice(
@@ -273,26 +297,21 @@ def notice_of(
         version.material,
         is_first=False,
         given=draft.effective_at,
-        coming=list(_never(services, earlier, version.effective_at, now)),
+        coming=list(_never(earlier, version.effective_at, now)),
+        early=list(early(earlier, before, version)),
         changed=[*_moved(differs.purposes, OF_PURPOSES), *_moved(differs.recipients, OF_RECIPIENTS)],
         ticked=[titles[name] for name in draft.changes or []],
         unmoved=[titles[name] for name in draft.changes or [] if name not in moved],
     )
 
 
-def _never(
-    services: Services, earlier: policy.Published, before: datetime, now: datetime
-) -> Iterator[tuple[str, datetime]]:
+def _never(earlier: Sequence[policy.Published], before: datetime, now: datetime) -> Iterator[tuple[str, datetime]]:
     """Yield the versions still to come whose day is after that moment, newest first."""
-    at = soonest = earlier.policy.effective_at
-    for version in reversed(earlier.policy.history):
-        at = policy.read(services, version).policy.effective_at
-        if at <= now:
-            return
+    stand = standings(earlier, now)
+    for one, each in reversed(list(zip(earlier, stand, strict=True))):
         # one that an earlier publication took the place of is lost already
-        if at > before and (at < soonest or version == earlier.version):
-            yield version, at
-        soonest = min(soonest, at)
+        if each.state == "coming" and one.policy.effective_at > before:
+            yield one.version, one.policy.effective_at
 
 
 def _moved(entries: Entries, telling: Mapping[str, str]) -> Iterator[str]:

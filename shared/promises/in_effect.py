@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -21,6 +21,37 @@ def effective(services: Services, current: Published, now: datetime) -> tuple[Pu
         if older.policy.effective_at <= now:
             return older, current
     return current, None
+
+
+def lived_under(services: Services, version: Published) -> Published | None:
+    """Return what people live under when a version takes effect: what it is compared with. None before the first."""
+    earlier = reversed(version.policy.history[:-1])
+    return replaced((read(services, one) for one in earlier), version.policy.effective_at)
+
+
+def replaced(newest_first: Iterable[Published], at: datetime) -> Published | None:
+    """Return which of the versions before it one replaces that takes effect at `at`: of those whose day is before, the one published last.
+
+    One announced for the same moment never takes effect. Where none is older, it is the one of that moment, or else the newest.
+    """
+    seen = list[Published]()
+    for one in newest_first:
+        if one.policy.effective_at < at:
+            return one
+        seen.append(one)
+    return told_of(seen, at)
+
+
+def told_of(newest_first: Iterable[Published], at: datetime) -> Published | None:
+    """Return what people were told will hold at `at`: of the versions whose day is no later, the one published last."""
+    seen = list(newest_first)
+    return next((one for one in seen if one.policy.effective_at <= at), seen[0] if seen else None)
+
+
+def lineage(versions: Sequence[Published]) -> Iterator[Published | None]:
+    """Yield for each version the one it is compared with. `versions`: all there are, in the order of their publication."""
+    for n, one in enumerate(versions):
+        yield replaced(reversed(versions[:n]), one.policy.effective_at)
 
 
 def outdated(newest: Published, in_effect: Callable[[], Published], version: str, purpose: str, now: datetime) -> bool:

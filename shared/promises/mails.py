@@ -8,7 +8,10 @@ from typing import Any
 from shared import words as said
 from shared.case import Case
 from shared.promises import objections, statement
+from shared.times import ANSWERABLE_FOR
 
+OFFERS = frozenset({"ending_first", "ending_again"})
+"""What offers to keep an account whose end comes by itself."""
 COMMON = ("right", "received_at", "promise_by", "statutory_by", "begins_at")
 
 OWN: Mapping[str, Callable[[Case], dict[str, Any]]] = {objections.MAIL: objections.words}
@@ -29,8 +32,10 @@ def words(case: Case, template: str, label: str) -> dict[str, Any]:
         cancel = tokens.get(f"cancel:{label}")
         given["cancel_link"] = f"{page}/cancel?t={cancel}" if cancel else None
         given["choose"] = len(record.accounts) > 1 and record.chosen_at is None
-    if template in {"ending_first", "ending_again"}:
+    if template in OFFERS:
         given |= {"keep_link": f"{page}/keep?t={tokens[f'keep:{label}']}", "why": record.channel}
+        # one that waited out an outage names a day on which it can still be answered
+        given["begins_at"] = max(record.begins_at or case.now, case.now + ANSWERABLE_FOR)
     if template == "export_ready" and record.export is not None:
         given |= {"link": f"{page}/export?key={tokens[f'export:{label}']}", "until": record.export.until}
         given["missing"] = statement.missing(case)

@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
-from shared import attention, work
+from shared import answers, attention, late_answers, work
 from shared.annex import OURS
+from shared.answers import BY_HAND, Said
 from shared.case import LIFTED, Case
 from shared.failures import NeverRetry, TryAgain
 from shared.outcomes import UNSETTLED, worst
@@ -23,10 +24,8 @@ from shared.store import persist
 
 NOTIFY = "recipients.notify"
 RIGHTS = frozenset({"restriction", "rectification"})
-BY_HAND = "by hand"
 UNFORESEEN = "what was asked for is no field that we can correct by ourselves, so a person does it"
 PROBLEMS = {BY_HAND: "rectification_by_hand", "website data": "website_correction"}
-Said = Sequence[Part] | TryAgain | NeverRetry
 
 
 def ask(case: Case, names: Sequence[str]) -> None:
@@ -37,7 +36,10 @@ def ask(case: Case, names: Sequence[str]) -> None:
 
 
 def notify(services: Services, claim: work.Claim) -> None:
-    """Tell each recipient whose step is pending (work `recipients.notify`). One that is down does not hold up the others."""
+    """Tell each recipient whose step is pending (work `recipients.notify`). None holds up the others.
+
+    One that refuses, or whose connector has a defect, has failed and comes to a person; one that is down is told again.
+    """
     record = Case.read(services, claim.work.ref).record
     pending = [name for name, step in record.steps.items() if step.outcome == "pending"]
     said = [_told(Case.read(services, claim.work.ref), name) for name in sorted(pending, key=lambda one: one != OURS)]
@@ -51,10 +53,7 @@ def _told(case: Case, name: str) -> Said:
     if not _is_pending(case, name):
         return []
     what = _what(case)
-    try:
-        said: Said = _tell(case, name, what)
-    except (TryAgain, NeverRetry) as failure:
-        said = failure
+    said = answers.asked(name, lambda: _tell(case, name, what))
     # the recipient's answer is kept, whatever else moved meanwhile
     return persist(lambda look: _record(Case.read(case.services, case.id) if look else case, name, what, said))
 
@@ -94,6 +93,9 @@ def _record(case: Case, name: str, what: str, said: Said) -> Said:
         return TryAgain("ended_meanwhile")
     if not _is_pending(case, name):
         # another run, or a person, settled it meanwhile: what is settled is not settled again
+        if name in case.record.steps and late_answers.take(case, name, said):
+            case.let_go()
+            case.commit()
         return said
     attempts = case.record.steps[name].attempts + 1
     if isinstance(said, TryAgain):
@@ -118,9 +120,8 @@ def _step(case: Case, name: str, **fields: Any) -> None:
 
 def _settle(case: Case, name: str, what: str, parts: Sequence[Part], attempts: int) -> None:
     outcome = worst(part.outcome for part in parts)
-    evidence = {part.name: {"outcome": part.outcome} | part.evidence for part in parts}
     until = max((part.until for part in parts if part.until), default=None)
-    _step(case, name, outcome=outcome, attempts=attempts, problem=None, until=until, evidence=evidence)
+    _step(case, name, outcome=outcome, attempts=attempts, problem=None, until=until, evidence=answers.told(parts))
     case.note("step.settled", subprocessor=name, what=what, outcome=outcome, parts=msgspec.to_builtins(parts))
     if outcome == "failed":
         problem = next(
@@ -183,9 +184,11 @@ def retry(case: Case, name: str, by: str, reason: str) -> None:
 
 
 def resolve(case: Case, name: str, by: str, reason: str, evidence: str | None) -> None:
-    """Settle a step by hand. An operator's word is `accepted`, never `verified`: nothing was read back."""
-    _step(case, name, outcome="accepted", problem=None, evidence={BY_HAND: {"outcome": "accepted", "by": by}})
-    case.note("step.resolved", private=f"{reason}\n{evidence or ''}", subprocessor=name, by=by)
+    """Settle by hand what is not settled of a step: `accepted`, never `verified`. What was read back stays as it was told."""
+    parts = answers.settled_by_hand(case.record.steps[name].evidence or {}, by)
+    _step(case, name, problem=None, **answers.summed(parts))
+    outcome = case.record.steps[name].outcome
+    case.note("step.resolved", private=f"{reason}\n{evidence or ''}", subprocessor=name, by=by, outcome=outcome)
     _seen_to(case, name)
-    _log(case, name, _what(case), "accepted")
+    _log(case, name, _what(case), outcome)
     finish(case)

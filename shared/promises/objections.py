@@ -1,8 +1,9 @@
 """§5.2, §6: whoever says no to marketing is not marketed to, at once; nobody needs to prove who they are to stop it.
 
 Stop broadly: a stop is kept for the address, however it is written, under a key of its own, whoever it belongs to. It outlives
-an erasure, and ends when that address says yes again and confirms it: for what it said yes to, and nothing else. An
-objection to what is no marketing stops that at once as well, until a person has decided.
+an erasure, and ends when that address says yes again and confirms it: for what it said yes to, and nothing else. Said at an
+address that somebody has left it moves along to the one they have now. An objection to what is no marketing stops that at
+once as well, until a person has decided.
 """
 
 from __future__ import annotations
@@ -12,20 +13,24 @@ from typing import Any, Literal
 
 import msgspec
 
-from shared import attention, identity, suppressions
+from shared import attention, identity, suppressions, work
 from shared.case import Case
 from shared.company import Company
 from shared.failures import BadInput, Stale
+from shared.identity import Identifiers
 from shared.ports import Services
 from shared.promises import erasure, people, silencing
 from shared.promises.people import Found
 from shared.records import Decision, Suppression
-from shared.store import Change, Create, Delete, Put, Stored, Update
+from shared.store import Change, Create, Delete, Put, Stored, Update, persist
+from shared.unit_of_work import UnitOfWork, within
+from shared.vault import b64url, unb64url
 
 MARKETING = suppressions.MARKETING
 Reason = Literal["objection", "withdrawn", "erasure"]
 OBJECTION = "objection"
 MAIL = "objection_stopped"
+FOLLOW = "objection.follow"
 MOST_SPELLINGS = 100
 
 
@@ -35,6 +40,15 @@ def stop(services: Services, email: str, purposes: Sequence[str], reason: Reason
     `purposes`: names, or `marketing` for all direct marketing. `via`: one word for the way it came. Of two who say the
     same at the same moment one meets a Conflict, and finds it stopped when it decides again.
     """
+    reach = people.reached(services, email)
+    # two of them may be one address to whoever stops broadly: each sees what those before it stop
+    unit = UnitOfWork(services.store)
+    for one in reach.emails:
+        unit.add(_stopping(within(services, unit), one, purposes, reason, via))
+    return [*unit.changes(), *reach.bound] if unit.changes() else []
+
+
+def _stopping(services: Services, email: str, purposes: Sequence[str], reason: Reason, via: str) -> list[Change]:
     standing, code = suppressions.stored(services, email), _spelling(services, email)
     fresh = [one for one in purposes if not _stands(standing.get(one), code)]
     if not fresh:
@@ -155,6 +169,7 @@ def take(case: Case, emails: Sequence[str], scope: str | None, *, mailed: bool =
     keys = [identity.suppression(services.vault, one, scope) for one in emails]
     case.note(OBJECTION, purposes=[scope], via=case.record.channel, suppressions=keys)
     if marketing:
+        case.also(_to_follow(case, emails, scope))
         # needs no look at what was said before, and so shows nothing of it
         said = Suppression(reason="objection", since=case.now)
         case.also(*(Put(_id(services, one, scope), _stop(said, None, _spelling(services, one))) for one in emails))
@@ -165,12 +180,36 @@ def take(case: Case, emails: Sequence[str], scope: str | None, *, mailed: bool =
         case.also(*stops.values(), *attention.raised(OBJECTION, case.id, case.now, scope))
 
 
+def _to_follow(case: Case, emails: Sequence[str], scope: str) -> Change:
+    sealed = case.services.vault.seal(f"{FOLLOW}/{case.id}", [[*emails], scope])
+    return work.item(FOLLOW, case.id, case.now, said=b64url(sealed))
+
+
+def follow(services: Services, claim: work.Claim) -> None:
+    """Stop it at the present address of whoever has left this one (work `objection.follow`).
+
+    Not in the commit that takes it, which looks nobody up.
+    """
+    emails, scope = services.vault.unseal(f"{FOLLOW}/{claim.work.ref}", unb64url(claim.work.args["said"]))
+
+    def attempt(_look: bool) -> None:
+        unit = UnitOfWork(services.store)
+        for reach in (people.reached(services, one) for one in emails):
+            # nothing to stop yet for an account that leaves at this moment: it then takes the no along
+            unit.add(reach.bound)
+            for one in reach.emails[1:]:
+                unit.add(_stopping(within(services, unit), one, [scope], "objection", "address_left"))
+        services.commit([*unit.changes(), claim.done()])
+
+    persist(attempt)
+
+
 def take_from(case: Case, account: Found | None, scope: str | None) -> None:
     """Stop it for whoever is signed in: for each of the account's addresses, and for the account itself."""
-    addresses = account.known.addresses if account else []
-    if addresses:
-        case.envelope.addresses["a1"] = addresses[-1]
-    take(case, addresses, scope)
+    known = account.known if account else Identifiers()
+    if known.addresses:
+        case.envelope.addresses["a1"] = known.addresses[-1]
+    take(case, list(dict.fromkeys([*known.addresses, *known.mailboxes])), scope)
     if account is not None:
         _refuse(case, account)
 

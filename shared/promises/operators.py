@@ -39,7 +39,7 @@ from shared.records import (
     Right,
     Status,
 )
-from shared.store import Stored, persist
+from shared.store import Stored, every, persist
 from shared.times import plus, rfc3339, whole_second
 
 PAGE = 50
@@ -335,7 +335,7 @@ def _failed_step(case: Case, name: str) -> None:
 
 def attention_list(services: Services) -> dict[str, Any]:
     """Return what a person must look at, oldest first, and the subprocessors nobody is connected to."""
-    things = services.store.query(ALL_ATTENTION, limit=500)
+    things = every(services.store, ALL_ATTENTION)
     items = [
         {"id": one.id, **msgspec.to_builtins(one.record)} for one in sorted(things, key=lambda one: one.record.since)
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 import msgspec
 
@@ -54,10 +55,29 @@ class Address:
         return any(one.kind == "account" and one.ref not in refs and one.replaced_at is None for one in self.links)
 
 
+class Reach(NamedTuple):
+    """Whom a no reaches. `bound`: makes it a conflict when somebody leaves the address at this very moment."""
+
+    emails: list[str]
+    bound: list[Change]
+
+
 def address(services: Services, email: str) -> Address:
     """Read an address."""
     alias_id = identity.alias(services.vault, "email", email)
     return Address(email, alias_id, services.store.get(Alias, alias_id))
+
+
+def reached(services: Services, email: str) -> Reach:
+    """Return whom a no reaches: its address, and the present one of everybody who has left it. It moved with the person.
+
+    Where somebody else took the address over it is their word, and stops there.
+    """
+    found = address(services, email)
+    left = [link.ref for link in found.links if identity.moved_away(link, found.links)]
+    present = [one.known.addresses[-1] for one in by_refs(services, left) if one.known.addresses]
+    stays = any(link.replaced_at is None for link in found.links)
+    return Reach(list(dict.fromkeys([email, *present])), [found.linked(found.links)] if stays else [])
 
 
 def by_address(services: Services, email: str) -> list[Found]:

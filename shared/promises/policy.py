@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -72,13 +73,20 @@ class Published:
     def changed_since(self, version: str, purpose: str, by: datetime | None = None) -> bool:
         """Tell whether a purpose was materially changed after that version was published.
 
-        `by`: count no change that an earlier version announced for a day after this moment.
+        `by`: count no change that was announced for a day after this moment.
         """
-        history, place = self.policy.history, self.policy.changed_at.get(purpose, 0)
-        coming = self.policy.coming.get(purpose)
-        if coming is not None and by is not None and by < coming.at:
+        history = self.policy.history
+        return version not in history or history.index(version) < self._changed_at(purpose, by)
+
+    def _changed_at(self, purpose: str, by: datetime | None) -> int:
+        place = self.policy.changed_at.get(purpose, 0)
+        if by is None:
+            return place
+        for coming in self.policy.to_come.get(purpose, []):
+            if by >= coming.at:
+                return place
             place = coming.before
-        return version not in history or history.index(version) < place
+        return place
 
 
 def canonical_text(raw: str) -> str:
@@ -103,13 +111,13 @@ def _unbroken(line: str) -> str:
 
 
 class Prepared(NamedTuple):
-    """A version as publishing it now would write it, what it follows, and what was found in it."""
+    """A version as publishing it now would write it, and what was found in it. `earlier`: all versions before it, oldest first."""
 
     version: str
     policy: Policy
     findings: list[Finding]
     pointer: Stored[InForce] | None
-    earlier: Published | None
+    earlier: list[Published]
 
 
 def publish(services: Services, draft: Draft, by: str) -> Published:
@@ -131,9 +139,8 @@ def prepare(services: Services, draft: Draft, by: str, now: datetime) -> Prepare
     pointer = services.store.get(InForce, IN_FORCE)
     history = pointer.record.history if pointer else []
     version = draft.version or _dated(now, history)
-    if not VERSION.fullmatch(version) or version in RESERVED:
-        raise BadInput("1 to 64 of A-Z a-z 0-9 . _ -, without '..'", "version")
-    earlier = read(services, pointer.record.version) if pointer else None
+    _check_name(version)
+    earlier = [read(services, one) for one in history]
     policy = _record(services, draft, by, now, [*history, version], earlier)
     if version in history:
         raise Stale("this version exists, and a version never changes", "version")
@@ -141,7 +148,7 @@ def prepare(services: Services, draft: Draft, by: str, now: datetime) -> Prepare
 
 
 def _findings(
-    services: Services, draft: Draft, policy: Policy, earlier: Published | None, now: datetime
+    services: Services, draft: Draft, policy: Policy, earlier: Sequence[Published], now: datetime
 ) -> list[Finding]:
     # only who publishes pays for loading the rules
     from shared.promises.findings import facts_of, findings, notice_of
@@ -149,17 +156,24 @@ def _findings(
     return findings(policy.text, facts_of(services), notice_of(services, draft, policy, earlier, now))
 
 
+def _check_name(version: str) -> None:
+    if not VERSION.fullmatch(version):
+        raise BadInput("1 to 64 of A-Z a-z 0-9 . _ -, without '..'", "version")
+    if version in RESERVED:
+        raise BadInput(f"another name is needed: /policy/{version} is a page of its own", "version")
+
+
 def _record(
-    services: Services, draft: Draft, by: str, now: datetime, history: list[str], earlier: Published | None
+    services: Services, draft: Draft, by: str, now: datetime, history: list[str], earlier: Sequence[Published]
 ) -> Policy:
     text = canonical_text(draft.text)
     _check(services.company, draft, text)
     described = catalogue(services.company, services.annex)
     effective_at = whole_second(draft.effective_at or now)
-    if earlier is not None:
+    if earlier:
         # nothing was in effect before anybody could know it; only the first version may be older than we are
         effective_at = max(effective_at, now)
-    changed = _changed(services.company, draft, earlier, len(history) - 1)
+    changed = _changed(services.company, draft, earlier)
     return Policy(
         hash=text_hash(text),
         text=text,
@@ -174,7 +188,7 @@ def _record(
         catalogue_hash=fingerprint(described),
         history=history,
         changed_at=changed,
-        coming=_coming(services, earlier, changed, effective_at) if earlier else {},
+        to_come=_to_come(earlier, changed, effective_at, now),
     )
 
 
@@ -190,8 +204,10 @@ def _check(company: Company, draft: Draft, text: str) -> None:
     if any(company.purpose(name) is None for name in draft.changes or []):
         raise BadInput(f"one of {', '.join(one.name for one in company.purposes)}", "changes")
     at = draft.effective_at
-    if at is not None and (at.tzinfo is None or not 1 < at.year < LAST_YEAR):
+    if at is not None and at.tzinfo is None:
         raise BadInput("a time with its zone is needed, such as 2026-12-01T00:00:00Z", "effective_at")
+    if at is not None and not 1 < at.year < LAST_YEAR:
+        raise BadInput(f"a year after 1 and before {LAST_YEAR} is needed, such as 2026-12-01T00:00:00Z", "effective_at")
 
 
 def _is_one_line(title: str) -> bool:
@@ -199,24 +215,33 @@ def _is_one_line(title: str) -> bool:
     return len(title) <= LONGEST_TITLE and not any(unicodedata.category(one) in BREAKING for one in title)
 
 
-def _changed(company: Company, draft: Draft, earlier: Published | None, place: int) -> dict[str, int]:
-    if earlier is None:
+def _changed(company: Company, draft: Draft, earlier: Sequence[Published]) -> dict[str, int]:
+    if not earlier:
         return {}
     names = draft.changes if draft.changes is not None else [purpose.name for purpose in company.purposes]
-    return earlier.policy.changed_at | (dict.fromkeys(names, place) if draft.material else {})
+    return earlier[-1].policy.changed_at | (dict.fromkeys(names, len(earlier)) if draft.material else {})
 
 
-def _coming(
-    services: Services, earlier: Published, changed: Mapping[str, int], effective_at: datetime
-) -> dict[str, Coming]:
-    """Return which changes of earlier versions keep the day they were announced for, since this one takes effect sooner."""
-    coming = {name: one for name, one in earlier.policy.coming.items() if one.at > effective_at}
-    place = len(earlier.policy.history) - 1
-    if earlier.policy.effective_at > effective_at and place > 0:
-        before = read(services, earlier.policy.history[place - 1]).policy.changed_at
-        names = [name for name, at in earlier.policy.changed_at.items() if at == place]
-        coming |= {name: Coming(at=earlier.policy.effective_at, before=before.get(name, 0)) for name in names}
-    return {name: one for name, one in coming.items() if changed.get(name, 0) <= place}
+def _to_come(
+    earlier: Sequence[Published], changed: Mapping[str, int], effective_at: datetime, now: datetime
+) -> dict[str, list[Coming]]:
+    """Return which changes keep the day they were announced for, by purpose: read anew from what each version changed."""
+    days = [*(one.policy.effective_at for one in earlier), effective_at]
+    found = {name: list(_undue(_places(earlier, changed, name), days, now)) for name in changed}
+    return {name: some for name, some in found.items() if some}
+
+
+def _places(earlier: Sequence[Published], changed: Mapping[str, int], purpose: str) -> list[int]:
+    tables = [*(one.policy.changed_at for one in earlier), changed]
+    return [place for place, table in enumerate(tables) if place and table.get(purpose) == place]
+
+
+def _undue(places: Sequence[int], days: Sequence[datetime], now: datetime) -> Iterator[Coming]:
+    """Yield the changes still to come, newest first, up to one that has come: what is older than that counts for nothing."""
+    for before, place in reversed(list(pairwise([0, *places]))):
+        if days[place] <= now:
+            return
+        yield Coming(at=days[place], before=before)
 
 
 def _dated(now: datetime, history: Sequence[str]) -> str:

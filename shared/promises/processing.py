@@ -2,8 +2,9 @@
 
 A consent purpose needs a yes that stands; a contract, a person we know; no purpose of marketing goes past an objection. While a
 restriction or an erasure is under way only answering the person and what the law demands go on. Mail is decided by its
-address, never by a device: the mailbox may have been erased since the device heard its yes. All reasons that
-apply are named, in the contract's order. Nothing is changed by asking.
+address: never by a device, since the mailbox may have been erased since the device heard its yes; by an account only where
+it has a confirmed address; and never by an account that has left that address. All reasons that apply are named, in the
+contract's order. Nothing is changed by asking.
 """
 
 from __future__ import annotations
@@ -123,7 +124,7 @@ class Question:
         if purpose is None or goes_on(purpose):
             return set()
         stopped = self._stopped(of)
-        each = [self._reasons_of(one) for one in of.subjects]
+        each = [self._reasons_of(one, of.address) for one in of.subjects]
         if not each:
             return stopped | self._gpc(None) | self._unknown(of, {"unknown_subject"})
         against: set[Reason] = set() if set() in each else set().union(*each)
@@ -131,9 +132,11 @@ class Question:
 
     def _stopped(self, of: Known) -> set[Reason]:
         purpose = self.purpose
-        found = [one for name, one in of.stops.items() if name == self._name or one.reason not in CHOSEN]
-        if purpose and purpose.is_marketing and (everything := suppressions.from_all(of.stops, self._name)):
-            found.append(everything)
+        found = [
+            one for stops in of.stops for name, one in stops.items() if name == self._name or one.reason not in CHOSEN
+        ]
+        if purpose and purpose.is_marketing:
+            found += [one for stops in of.stops if (one := suppressions.from_all(stops, self._name))]
         return {"suppressed" if one.reason == "withdrawn" else one.reason for one in found}
 
     def _unknown(self, of: Known, otherwise: set[Reason]) -> set[Reason]:
@@ -146,9 +149,10 @@ class Question:
         asked = any(self._name in one.purposes and self.now <= one.expires_at for one in unanswered)
         return {"pending"} if asked else otherwise
 
-    def _reasons_of(self, stored: Stored[Subject]) -> set[Reason]:
+    def _reasons_of(self, stored: Stored[Subject], address: str | None) -> set[Reason]:
         decision = stored.record.decisions.get(self._name)
-        return self._restricted(stored.record) | self._undecided(stored.record, decision) | self._gpc(decision)
+        undecided = self._undecided(stored.record, decision) or self._unaddressed(address)
+        return self._restricted(stored.record) | undecided | self._gpc(decision)
 
     def _restricted(self, subject: Subject) -> set[Reason]:
         return {self._why(request_id) for request_id in subject.restricted_by}
@@ -170,6 +174,14 @@ class Question:
             return {"no_consent"}
         return {"policy_changed"} if self._outdated(decision) else set()
 
+    def _unaddressed(self, address: str | None) -> set[Reason]:
+        """Deny mail to an account that has confirmed no address: its yes waits for a mailbox to stand behind it."""
+        purpose = self.purpose
+        if purpose is None or purpose.channel != "email" or address is not None:
+            return set()
+        # what asks for no yes has none that could wait: there is nobody yet whom the mail would go to
+        return {"pending"} if purpose.legal_basis == "consent" else {"unknown_subject"}
+
     def _gpc(self, decision: Decision | None) -> set[Reason]:
         """Deny what the signal speaks of, until an explicit yes on this site (TRUTH §10). Mail is not what it speaks of."""
         purpose = self.purpose
@@ -188,9 +200,10 @@ def _gathered(question: Question, whom: Whom) -> Iterator[Known]:
     if purpose is None or goes_on(purpose):
         return
     by_mail = purpose.channel == "email"
+    sent = by_mail or purpose.is_marketing
     if whom.device_id is not None and not (by_mail and (whom.email or whom.user_id)):
-        yield known.by_device(services, whom.device_id, now)
+        yield known.by_device(services, whom.device_id)
     if whom.user_id is not None:
-        yield known.by_user(services, whom.user_id, now, by_mail=by_mail)
+        yield known.by_user(services, whom.user_id, now, by_mail=by_mail, sent=sent)
     if whom.email is not None:
-        yield known.by_address(services, whom.email, now)
+        yield known.by_address(services, whom.email, now, sent=sent)

@@ -12,6 +12,7 @@ from shared.catalogue import Differing, differing
 from shared.company import COST, Company
 from shared.ports import Services
 from shared.promises.findings import summary
+from shared.promises.in_effect import replaced
 from shared.promises.policy import Draft, Published, prepare
 from shared.records import ACCOUNTS
 from shared.store import every
@@ -23,12 +24,15 @@ def rehearse(services: Services, draft: Draft, by: str) -> dict[str, Any]:
     """Return what publishing this would do; changes nothing. Raises as `policy.publish` does.
 
     `recipients`: accounts there are, each of which gets one mail unless its address bounced or is not confirmed. `diff` and
-    `catalogue`: against the version published last, None when there is none. `unchanged`: neither differs.
+    `catalogue`: against `difference_from`, what people live under when it takes effect; None when there is none. `since_last`:
+    the same against `follows`, the version published last, where that is another. `unchanged`: it differs from neither.
     """
     now = services.clock.now()
     version, policy, found, _, earlier = prepare(services, draft, by, now)
     recipients = count_accounts(services)
-    pieces, catalogue = compared(earlier, Published(version, policy)) if earlier else (None, None)
+    last, before = earlier[-1] if earlier else None, replaced(reversed(earlier), policy.effective_at)
+    prepared = Published(version, policy)
+    pieces, catalogue = compared(before, prepared) if before else (None, None)
     return {
         "version": version,
         "hash": policy.hash,
@@ -37,17 +41,26 @@ def rehearse(services: Services, draft: Draft, by: str) -> dict[str, Any]:
         "material": policy.material,
         "changes": policy.changes,
         "effective_at": rfc3339(policy.effective_at),
-        "follows": earlier.version if earlier else None,
+        "follows": last.version if last else None,
+        "difference_from": before.version if before else None,
         "recipients": recipients,
         "cost": cost(services.company, recipients),
         "diff": pieces,
         "catalogue": catalogue,
-        "unchanged": earlier is not None
-        and earlier.policy.hash == policy.hash
-        and not (catalogue and catalogue.is_any),
+        "since_last": _since(last, prepared) if last and last is not before else None,
+        "unchanged": bool(earlier) and all(_is_same(one, prepared) for one in (last, before) if one),
         "findings": found,
         **{f"findings_{name}": value for name, value in summary(found).items() if name != "ids"},
     }
+
+
+def _since(last: Published, prepared: Published) -> dict[str, Any]:
+    pieces, catalogue = compared(last, prepared)
+    return {"diff": pieces, "catalogue": catalogue}
+
+
+def _is_same(a: Published, b: Published) -> bool:
+    return a.policy.hash == b.policy.hash and not differing(a.policy.catalogue, b.policy.catalogue).is_any
 
 
 def count_accounts(services: Services) -> int:

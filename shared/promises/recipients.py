@@ -6,13 +6,11 @@ a request goes through them one after another, so that they do not contend for i
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
-from shared import work
+from shared import answers, work
 from shared.annex import OURS
 from shared.case import Case
-from shared.failures import NeverRetry, TryAgain
 from shared.outcomes import worst
 from shared.ports import Person, Services
 from shared.promises import people
@@ -30,24 +28,19 @@ def ask(case: Case, what: What) -> None:
 def tell(services: Services, claim: work.Claim) -> work.Ran:
     """Tell each recipient that was not told yet, and record its answer (work `recipients.tell`).
 
-    One that fails does not keep the others from being told: its failure is raised when all were tried.
+    One that fails does not keep the others from being told: its failure is raised when all were tried, a refusal before an
+    outage, so that a person sees it.
     """
     what: What = "restriction_lifted" if claim.work.args["what"] == "restriction_lifted" else "restriction"
-    failures: list[TryAgain | NeverRetry] = []
-    for name in services.connected:
-        if name != OURS:
-            _try(lambda name=name: _tell(Case.read(services, claim.work.ref), name, what), failures)  # type: ignore[misc]
-    if failures:
+    tried = [
+        answers.asked(name, lambda name=name: _tell(Case.read(services, claim.work.ref), name, what))  # type: ignore[misc]
+        for name in services.connected
+        if name != OURS
+    ]
+    if failures := answers.failures(tried):
         raise failures[0]
     services.commit([claim.done()])
     return "done"
-
-
-def _try(act: Callable[[], None], failures: list[TryAgain | NeverRetry]) -> None:
-    try:
-        act()
-    except (TryAgain, NeverRetry) as failure:
-        failures.append(failure)
 
 
 def _tell(case: Case, name: str, what: What) -> None:

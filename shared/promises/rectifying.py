@@ -200,11 +200,12 @@ def _changes(case: Case, found: list[Found], wanted: dict[str, str], new: Addres
     changes: list[Change] = [_subject(case, one, wanted, new) for one in found]
     if new:
         left = _present(case, found) - {new.email}
-        for one in left:
-            # a no to mail was said by the person, and not by their old mailbox
-            changes += objections.carried(case.services, one, new.email)
         if found:
             changes += [_linked(case, found, new, changed=bool(left)), *(_unlinked(case, found, one) for one in left)]
+        for one in left:
+            # a no to mail was said by the person, and not by their old mailbox; read after the link to it, so that one
+            # that is said meanwhile is seen here or sees that they left
+            changes += objections.carried(case.services, one, new.email)
     return changes
 
 

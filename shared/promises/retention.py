@@ -2,28 +2,59 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from shared import identity, ledger
+from shared.apart import Apart
 from shared.identity import Identifiers
 from shared.own_records import evidence_of
 from shared.ports import Services
-from shared.records import EXPIRED, RETAINED_OF_REQUEST, Alias, Batch, Campaign, LedgerEntry, Pending, Request, Subject
-from shared.store import MOST_CHANGES, Change, Conflict, Delete, Stored, every
+from shared.records import (
+    EXPIRED,
+    RETAINED_OF_REQUEST,
+    Alias,
+    Batch,
+    Campaign,
+    InboundMail,
+    LedgerEntry,
+    Pending,
+    Piece,
+    Request,
+    Subject,
+)
+from shared.store import MOST_CHANGES, Change, Conflict, Delete, Query, Stored, every
+
+NOT_REMOVED = "expired_not_removed"
+"""A record whose time is over and that could not be removed."""
+AT_ONCE = 500
+LARGE = (Piece, InboundMail)
+LARGE_AT_ONCE = 10
+"""Each of these may be as large as a record can be, and a page of them stands in memory more than once."""
 
 
 def expire(services: Services) -> dict[str, int]:
     """Remove what has expired, and what deleted records left behind; return how many of each collection.
 
-    Reads nothing but what has expired.
+    Reads nothing but what has expired and what is shown of it. What cannot be removed keeps nothing else; its failure is raised at the end.
     """
-    now = services.clock.now()
-    removed: dict[str, int] = {}
-    for query in EXPIRED:
-        gone = sum(_remove(services, stored) for stored in every(services.store, query, at_most=now))
-        removed |= {query.kind.collection: gone} if gone else {}
-    services.store.compact()
+    apart, removed = Apart(services, NOT_REMOVED), dict[str, int]()
+    try:
+        for query in EXPIRED:
+            name = query.kind.collection
+            gone = apart.take(partial(_sweep, services, apart, query), name, name)
+            removed |= {name: gone} if gone else {}
+    finally:
+        # somebody was told by when the last copy is gone, whatever became of the rest
+        services.store.compact()
+    apart.end()
     return removed
+
+
+def _sweep(services: Services, apart: Apart, query: Query[Any]) -> int:
+    name, page = query.kind.collection, LARGE_AT_ONCE if query.kind in LARGE else AT_ONCE
+    expired = every(services.store, query, at_most=services.clock.now(), page=page)
+    return sum(apart.take(partial(_remove, services, one), one.id, name) for one in expired)
 
 
 def _remove(services: Services, stored: Stored[Any]) -> int:

@@ -6,19 +6,20 @@ everybody was told, and then it is dropped. Evidence of all of it is a stream of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
 import msgspec
 
-from shared import attention, ledger, suppressions, work
+from shared import answers, attention, ledger, suppressions, work
+from shared.answers import Failure
 from shared.case import Case
-from shared.failures import NeverRetry, TryAgain
-from shared.outcomes import worst
+from shared.failures import NeverRetry, Stale, TryAgain
+from shared.outcomes import UNSETTLED, worst
 from shared.ports import Part, Services, Silencer, Stops
 from shared.promises import erasure
-from shared.records import Telling, Told
+from shared.records import Attention, Request, Telling, Told
 from shared.store import Change, Create, Delete, Stored, Update, persist
 from shared.vault import new_id
 
@@ -44,54 +45,114 @@ def ask(
 def tell(services: Services, claim: work.Claim) -> work.Ran:
     """Tell every vendor that was not told yet, and record its answer (work `objection.tell`).
 
-    One that fails does not keep the others from being told: its failure is raised when all were tried.
+    One that fails keeps nobody from being told. It is told again until it has taken it, and comes to a person by its name;
+    after a month the address is kept no longer.
     """
-    id, failures = claim.work.ref, list[TryAgain | NeverRetry]()
-    for name in services.connected:
-        if name in TOLD:
-            _try(lambda name=name: _tell(services, id, name), failures)  # type: ignore[misc]
+    id = claim.work.ref
+    tried = {name: answers.asked(name, lambda name=name: _tell(services, id, name)) for name in _told_here(services)}  # type: ignore[misc]
+    failures = {name: one for name, one in tried.items() if isinstance(one, TryAgain | NeverRetry)}
     stored = services.store.get(Telling, id)
     if stored is None:
         services.commit([claim.done()])
         return "done"
     if failures and services.clock.now() < stored.record.since + GIVEN_UP_AFTER:
-        _show(services, stored, failures[0])
-        raise failures[0]
-    return persist(lambda _look: _end(services, claim, id, given_up=bool(failures)))
+        _show(services, stored, failures)
+        # all refusals are shown: what only is down need not wait as long as they
+        raise answers.failures(failures.values())[-1]
+    return persist(lambda _look: _end(services, claim, id, failures))
 
 
-def _try(act: Callable[[], None], failures: list[TryAgain | NeverRetry]) -> None:
-    try:
-        act()
-    except (TryAgain, NeverRetry) as failure:
-        failures.append(failure)
+def _told_here(services: Services) -> list[str]:
+    return [name for name in services.connected if name in TOLD]
 
 
-def _show(services: Services, stored: Stored[Telling], failure: TryAgain | NeverRetry) -> None:
+def _show(services: Services, stored: Stored[Telling], failures: Mapping[str, Failure]) -> None:
     now = services.clock.now()
-    if isinstance(failure, NeverRetry) or now >= stored.record.since + SEEN_AFTER:
-        services.commit(attention.raised(NOT_TOLD, stored.id, now, failure.code))
+    for name, failure in failures.items():
+        is_listed = services.store.get(Attention, attention.attention_id(NOT_TOLD, stored.id, name)) is not None
+        if not is_listed and (isinstance(failure, NeverRetry) or now >= stored.record.since + SEEN_AFTER):
+            services.commit(attention.raised(NOT_TOLD, stored.id, now, failure.code, subprocessor=name))
 
 
-def _end(services: Services, claim: work.Claim, id: str, *, given_up: bool) -> work.Ran:
+def _end(services: Services, claim: work.Claim, id: str, failures: Mapping[str, Failure]) -> work.Ran:
     stored = services.store.get(Telling, id)
-    ends: list[Change] = [Delete(Telling, id), claim.done()]
-    if not given_up:
-        ends.append(attention.settled(NOT_TOLD, id))
-        if stored is not None and stored.record.request is not None:
-            ends += _completed(services, stored.record.request, stored.record.told)
+    ends: list[Change] = [Delete(Telling, id, stored.version if stored else None), claim.done()]
+    if stored is not None:
+        ends += _given_up(services, stored, failures) if failures else _all_told(services, stored)
     services.commit(ends)
     return "done"
 
 
-def _completed(services: Services, request_id: str, told: Sequence[Told]) -> list[Change]:
+def _all_told(services: Services, stored: Stored[Telling]) -> list[Change]:
+    # the first of these stood there before each had its name
+    off = [attention.settled(NOT_TOLD, stored.id, name) for name in ("", *TOLD)]
+    request = stored.record.request
+    return [*off, *(_completed(services, request, stored.record.told) if request else [])]
+
+
+def _given_up(services: Services, stored: Stored[Telling], failures: Mapping[str, Failure]) -> list[Change]:
+    """Leave to a person whoever was not told, under the request where there is one. It is not done before they say so."""
+    now, request = services.clock.now(), stored.record.request
+    entry, _ = ledger.append(
+        services.vault, stored.record.head, stored.id, now, "recipients.given_up", {"subprocessors": list(failures)}
+    )
+    changes: list[Change] = [entry]
+    for name, failure in failures.items():
+        changes.append(attention.settled(NOT_TOLD, stored.id, name))
+        changes += attention.raised(NOT_TOLD, request or stored.id, now, failure.code, subprocessor=name)
+    if request is not None:
+        case = Case.read(services, request)
+        case.set(told=[*case.record.told, *stored.record.told])
+        case.note(
+            "recipients.given_up", subprocessors=list(failures), told=[one.subprocessor for one in stored.record.told]
+        )
+        changes += case.changes()
+    return changes
+
+
+def _completed(services: Services, request_id: str, told: Sequence[Told], **facts: str) -> list[Change]:
     case = Case.read(services, request_id)
     if not case.record.open:
         return []
     case.set(status="completed", told=[*case.record.told, *told])
-    case.note("status", status="completed", told=[one.subprocessor for one in told])
+    case.note("status", status="completed", told=[one.subprocessor for one in told], **facts)
     erasure.close(case)
     return case.changes()
+
+
+# --- by a person -----------------------------------------------------------------------------------------------------
+
+
+def told_by_hand(services: Services, item: Attention, by: str) -> list[Change]:
+    """Return what follows when a person has seen to a recipient that could not be told: its word counts as `accepted`.
+
+    Raises Stale where it cannot be known whom that item is about.
+    """
+    stored, now = services.store.get(Telling, item.ref), services.clock.now()
+    if item.subprocessor is None:
+        if stored is not None:
+            raise Stale("they are still being told; it leaves the list by itself, once it is over")
+        return []
+    said = Told(subprocessor=item.subprocessor, what="objection", at=now, outcome="accepted")
+    if stored is not None:
+        return [*_noted(services, stored, said, by=by), work.item(TELL, item.ref, now)]
+    return _request_told_by_hand(services, item, said, by)
+
+
+def _request_told_by_hand(services: Services, item: Attention, said: Told, by: str) -> list[Change]:
+    request = services.store.get(Request, item.ref)
+    if request is None or request.record.right != "objection" or not request.record.open:
+        return []
+    others = (attention.attention_id(NOT_TOLD, item.ref, name) for name in TOLD if name != item.subprocessor)
+    if not any(services.store.get(Attention, one) for one in others):
+        return _completed(services, item.ref, [said], by=by)
+    case = Case.read(services, item.ref)
+    case.set(told=[*case.record.told, said])
+    case.note("recipient.told", subprocessor=said.subprocessor, outcome=said.outcome, by=by)
+    return case.changes()
+
+
+# --- one vendor ------------------------------------------------------------------------------------------------------
 
 
 def _tell(services: Services, id: str, name: str) -> None:
@@ -116,18 +177,30 @@ def _silence(services: Services, connector: Silencer, name: str, email: str) -> 
 
 
 def _record(services: Services, stored: Stored[Telling], name: str, parts: Sequence[Part]) -> None:
-    now, telling = services.clock.now(), stored.record
+    now = services.clock.now()
     outcome = worst(part.outcome for part in parts) if parts else "nothing_found"
-    facts = {"subprocessor": name, "outcome": outcome, "parts": msgspec.to_builtins(parts)}
-    entry, head = ledger.append(services.vault, telling.head, stored.id, now, "recipient.told", facts)
+    if outcome in UNSETTLED:
+        _not_told(services, stored, name, outcome, parts)
+        raise NeverRetry(outcome) if outcome == "failed" else TryAgain(outcome)
     told = Told(subprocessor=name, what="objection", at=now, outcome=outcome)  # type: ignore[arg-type]
-    changes: list[Change] = [
-        Update(stored, msgspec.structs.replace(telling, head=head, told=[*telling.told, told])),
-        entry,
-    ]
-    if outcome == "failed":
-        changes += attention.raised(NOT_TOLD, stored.id, now, "failed", name)
-    services.commit(changes)
+    off = attention.settled(NOT_TOLD, stored.id, name)
+    services.commit([*_noted(services, stored, told, parts=msgspec.to_builtins(parts)), off])
+
+
+def _noted(services: Services, stored: Stored[Telling], told: Told, **more: Any) -> list[Change]:
+    telling, facts = stored.record, {"subprocessor": told.subprocessor, "outcome": told.outcome, **more}
+    entry, head = ledger.append(services.vault, telling.head, stored.id, told.at, "recipient.told", facts)
+    return [Update(stored, msgspec.structs.replace(telling, head=head, told=[*telling.told, told])), entry]
+
+
+def _not_told(services: Services, stored: Stored[Telling], name: str, outcome: str, parts: Sequence[Part]) -> None:
+    """Keep what it said as evidence, once: it is told again every few hours."""
+    facts = {"subprocessor": name, "outcome": outcome, "parts": msgspec.to_builtins(parts)}
+    kind, entries = "recipient.not_told", ledger.stream_of(services.store, stored.id)
+    if any(one.record.kind == kind and one.record.facts == facts for one in entries):
+        return
+    entry, head = ledger.append(services.vault, stored.record.head, stored.id, services.clock.now(), kind, facts)
+    services.commit([Update(stored, msgspec.structs.replace(stored.record, head=head)), entry])
 
 
 def stops_for(services: Services, name: str, email: str) -> Stops:

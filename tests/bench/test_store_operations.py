@@ -172,6 +172,14 @@ def test_the_guard_takes_one_read_more_for_all_stops_of_an_address_together(hous
         assert (counted.commits, counted.reads) == (0, 3), who
 
 
+def test_the_guard_takes_no_read_more_for_an_account_that_has_left_another_address(house: House) -> None:
+    for email in ("ann@old.example", "ann@people.example"):
+        subjects.link(house.services, Linked(user_id="u1", email=email, email_verified=True))
+    for who in ({"user_id": "u1"}, {"email": "ann@people.example"}):
+        counted = house.may("account", **who)
+        assert (counted.commits, counted.reads) == (0, 3), who
+
+
 def test_the_guard_reads_nothing_for_what_always_goes_on(house: House) -> None:
     assert house.may("service_mail", email="ann@people.example").reads == 0
 

@@ -540,6 +540,44 @@ def test_a_field_that_is_unknown_inside_another_is_named_with_its_place(world: W
         refused(world.send("consents", body), 400, "subject.surprise")
 
 
+def with_twice(body: dict[str, Any], at: str) -> str:
+    """Return JSON of the body in which one field, dotted, stands twice."""
+    first, _, rest = at.partition(".")
+    fields = [
+        (name, with_twice(value, rest) if rest and name == first else json.dumps(value)) for name, value in body.items()
+    ]
+    twice = fields if rest else [*fields, (first, json.dumps(body[first]))]
+    return f"{{{', '.join(f'{json.dumps(name)}: {value}' for name, value in twice)}}}"
+
+
+def sent_fields() -> Iterator[tuple[str, str]]:
+    for name, route in WITH_BODY.items():
+        for outer, value in (route.good or {}).items():
+            yield name, outer
+            yield from ((name, f"{outer}.{inner}") for inner in (value if isinstance(value, dict) else {}))
+
+
+@pytest.mark.parametrize(("name", "at"), list(sent_fields()), ids=str)
+def test_a_field_that_stands_twice_is_named(world: World, name: str, at: str) -> None:
+    with world.refusing() as refused:
+        refused(world.send(name, with_twice(world.good(name), at).encode()), 400, at)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "field"),
+    [
+        ("consents", '"decisions": {', '"decisions": {"ads": false, "ads": false, ', "decisions.ads"),
+        ("consents", '"decisions": {', '"decisions": {"\\u0061ds": false, "ads": false, ', "decisions.ads"),
+        ("consents", '"subject": {', '"subject": {"device_id": "device-0009", ', "subject.device_id"),
+    ],
+)
+def test_of_two_words_for_one_thing_none_is_taken(world: World, name: str, old: str, new: str, field: str) -> None:
+    body = json.dumps(world.good(name))
+    assert old in body
+    with world.refusing() as refused:
+        refused(world.send(name, body.replace(old, new, 1).encode()), 400, field)
+
+
 def test_the_name_of_an_unknown_field_may_be_anything(world: World) -> None:
     names = ["`", "a`b", " - at ", "$", "$.email", "\n", "\u0000", "é😀", "", "<script>", "x" * 10_000]
     for surprise in names:

@@ -406,6 +406,25 @@ def test_a_server_names_its_user_and_nothing_waits(called: Called) -> None:
     assert called.mails(EMAIL) == []
 
 
+@pytest.mark.parametrize("more", [{}, {"email": EMAIL}], ids=["by user", "with its address"])
+def test_a_users_yes_after_an_objection_has_the_mailbox_asked_and_then_counts(
+    called: Called, more: dict[str, str]
+) -> None:
+    called.sign_up("u1", EMAIL)
+    called.ask(EMAIL, "objection")
+    said = called.consent({"user_id": "u1", **more}, {"marketing_email": True, "analytics": True}, method="settings")
+    answer = called.server("/consents", said).json
+    assert answer["decisions"] == {"marketing_email": True, "analytics": True}
+    assert answer["pending"] == [], "what a server says of its user is never pending"
+    may = {"subject": {"user_id": "u1"}, "purpose": "marketing_email"}
+    assert called.server("/processing", may).json["reasons"] == ["objection"]
+    receipt = called.get(answer["receipt_url"]).json["receipt"]
+    assert receipt["purposes"] == {"marketing_email": "given", "analytics": "given"}
+    confirmed = called.post(called.mailed_link(EMAIL, "/consents/confirm?t=")).json
+    assert (confirmed["confirmed"], confirmed["receipt_id"]) == (["marketing_email"], answer["receipt_id"])
+    assert called.server("/processing", may).json == {"allowed": True, "reasons": []}
+
+
 @pytest.mark.parametrize("email", ["bob@people.example", "old@people.example"], ids=["never linked", "replaced"])
 def test_a_servers_address_must_be_a_confirmed_one_of_that_user(called: Called, email: str) -> None:
     called.sign_up("u1", "old@people.example")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -181,6 +182,22 @@ def test_the_page_shows_first_and_publishes_only_what_was_looked_at(called: Call
         "2030-01-01T00:00:00Z",
     )
     assert called.operator("GET", "/evidence/policy").json["entries"][-1]["facts"]["by"] == "operator"
+
+
+def test_the_page_holds_a_version_against_what_people_live_under_and_shows_what_came_since_the_last(
+    called: Called,
+) -> None:
+    called.later(days=1)
+    called.publish("v2", "# Ours\n\nAnnounced.\n", effective_at=called.now() + timedelta(days=30))
+    read = Page(
+        posted(called, version="v3", effective_on="", minor="true", text="# Ours\n\nAnnounced, put right.\n").text
+    )
+    assert "Held against version v1, which people live under" in read.text
+    assert "What differs from version v2, which was published last" in read.text
+    assert "What version v2 announced as a material change" in read.text
+    later = Page(posted(called, version="v3", text="# Ours\n\nLater.\n").text)
+    assert "Held against version v2" in later.text
+    assert "which was published last" not in later.text
 
 
 @pytest.mark.parametrize("token", ["a guess", WEBSITE_KEYS[0], " ", f"Bearer {OPERATOR_TOKEN}"])

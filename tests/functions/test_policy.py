@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from shared.annex import NAMES
+from shared.times import rfc3339
 from tests.functions.called import BASE, PAGE, Called, problem
 from tests.functions.edge_contract import PagesContract, ReadsContract
 from tests.infra.html_reader import Page
@@ -250,6 +251,48 @@ def test_the_feed_is_json_for_who_asks_for_it(called: Called) -> None:
     assert [(one["version"], one["difference_from"]) for one in versions] == [("v2", "v1"), ("v1", None)]
     for accept in ("*/*", "application/atom+xml, application/xml;q=0.9, */*;q=0.8", PAGE):
         assert feed(called, Accept=accept) is not None
+
+
+def test_the_feed_says_of_a_version_that_it_never_takes_effect_from_the_moment_that_is_so(called: Called) -> None:
+    called.later(days=1)
+    at = called.now() + timedelta(days=30)
+    called.publish("v2", "# Policy\n\nTwo.\n", effective_at=at)
+    told = told_of(called, "v2")
+    assert told["summary"] == f"In effect from {rfc3339(at)}."
+    assert told["updated"] == told["published"]
+    called.later(days=2)
+    called.publish("v3", "# Policy\n\nThree.\n", material=False)
+    now = told_of(called, "v2")
+    third = told_of(called, "v3")
+    assert "In effect from" not in now["summary"]
+    assert now["summary"] == (
+        f"Never in effect: it was announced for {rfc3339(at)}, and version v3 takes its place from {third['published']}."
+    )
+    assert (now["published"], now["updated"]) == (told["published"], third["published"])
+    assert feed(called).findtext(f"{ATOM}updated") == third["published"]
+    versions = called.get("/policy/changes", Accept="application/json").json["versions"]
+    assert [(one["version"], one["state"], one["difference_from"]) for one in versions] == [
+        ("v3", "in_effect", "v1"),
+        ("v2", "overtaken", "v1"),
+        ("v1", "replaced", None),
+    ]
+    assert [(one["by"] or {}).get("version") for one in versions] == [None, "v3", "v3"]
+    assert [one["updated_at"] for one in versions[:2]] == [third["published"]] * 2
+
+
+def told_of(called: Called, version: str) -> dict[str, str]:
+    entry = next(
+        one for one in feed(called).iter(f"{ATOM}entry") if (one.findtext(f"{ATOM}id") or "").endswith(f"/{version}")
+    )
+    return {name: entry.findtext(f"{ATOM}{name}") or "" for name in ("summary", "published", "updated")}
+
+
+def test_a_version_to_come_is_compared_with_the_one_that_people_live_under_till_then(called: Called) -> None:
+    called.later(days=1)
+    for n, days in (("v2", 30), ("v3", 40)):
+        called.publish(n, f"# Policy\n\n{n}.\n", effective_at=called.now() + timedelta(days=days))
+    links = {address for _, address in Page(called.page("/policy").text).links()}
+    assert {"/policy/v1...v2", "/policy/v2...v3"} <= links
 
 
 def test_what_xml_cannot_write_does_not_break_the_feed(called: Called) -> None:

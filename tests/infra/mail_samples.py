@@ -119,7 +119,7 @@ FULL: dict[str, dict[str, Any]] = {
         "link": f"{BASE}/consents/confirm?t=Vw3kJ8",
         "expires_at": "2026-11-29T14:40:00Z",
     },
-    "operator_alert": {"items": [STUCK, LATE], "console_url": f"{BASE}/operator/attention"},
+    "operator_alert": {"items": [STUCK, LATE], "older": 3, "console_url": f"{BASE}/operator/attention"},
 }
 MINIMAL: dict[str, dict[str, Any]] = {
     "export_ready": {**FULL["export_ready"], "right": "portability", "missing": []},
@@ -164,7 +164,7 @@ MINIMAL: dict[str, dict[str, Any]] = {
     "ending_again": {**ENDING, "why": "account_closed"},
     "ending_stopped": {**FULL["ending_stopped"], "reason": "dispute"},
     "consent_confirm": {**FULL["consent_confirm"], "purposes": []},
-    "operator_alert": {**FULL["operator_alert"], "items": [LATE]},
+    "operator_alert": {**FULL["operator_alert"], "items": [LATE], "older": 0},
 }
 SAMPLES = [(mail, "full", words) for mail, words in FULL.items()]
 SAMPLES += [(mail, "minimal", words) for mail, words in MINIMAL.items()]

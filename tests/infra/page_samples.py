@@ -199,7 +199,8 @@ FOUND: list[dict[str, Any]] = [
 REHEARSED: dict[str, Any] = {
     "version": "2027-01-01", "follows": "2026-11-01", "effective_at": "2027-01-01T00:00:00Z", "material": True, "changes": ["marketing_email"],
     "recipients": 1204, "cost": {"mails": 1204, "money": "0.97 EUR"}, "hash": "9f2b" * 16, "findings": FOUND, "changes_shown": CHANGES,
-    "declared": ["New recipient: Parcel Post."], "unchanged": True,
+    "declared": ["New recipient: Parcel Post."], "unchanged": True, "difference_from": "2026-06-01",
+    "since_last": {"changes_shown": CHANGES, "declared": ["No longer a recipient: Parcel Post."]},
 }  # fmt: skip
 ENTRIES: list[dict[str, Any]] = [
     {
@@ -218,6 +219,7 @@ COMING: dict[str, Any] = {
     "summary": "Orders are kept for six years instead of seven.",
     "state": "coming",
     "by": None,
+    "difference_from": "2026-11-01",
 }
 
 FULL: dict[str, dict[str, Any]] = {

@@ -13,7 +13,7 @@ from infra.local.sandbox.meta_audiences import FLAGGED
 from infra.subprocessors import meta_audiences
 from infra.subprocessors.facebook import FacebookConnector, MetaTransport
 from shared.failures import Misconfigured, NeverRetry, TryAgain
-from shared.ports import Corrections, Part, Person
+from shared.ports import Corrections, Part, Person, Stops
 from tests.contracts.connector_contract import NOW, ConnectorContract
 from tests.contracts.running_sandbox import RunningSandbox
 from tests.infra.meta_sandbox import TOKEN, audiences_holding, meta_saying, put_audience, transport
@@ -116,10 +116,49 @@ def test_an_audience_of_others_or_of_metas_making_is_counted_and_left(
 ) -> None:
     put_audience(sandbox, 1, **others)
     (part,) = erase(sandbox, ADA)
-    assert part.outcome == "nothing_found"
+    assert part.outcome == "no_store", "nobody could look, so nobody may say that nothing was found"
+    assert "nobody can look" in part.evidence["reason"]
     assert part.evidence["audiences"] == 0
     assert part.evidence["shared_by_others" if "account" in others else "made_by_meta"] == 1
     assert sandbox.calls == 1
+    put_audience(sandbox, 2)
+    (part,) = erase(sandbox, ADA)
+    assert (part.outcome, part.evidence["audiences"]) == ("accepted", 1)
+
+
+@pytest.mark.parametrize(
+    ("misread", "outcomes", "entries"),
+    [
+        ([[], []], ["accepted"], 0),
+        ([[ADA], []], ["accepted", "failed"], 1),
+        ([[ADA], [ADA]], ["accepted", "failed"], 2),
+        ([[ADA, BOB], [ADA, BOB]], ["failed"], 4),
+    ],
+)
+@pytest.mark.parametrize("act", ["erase", "restrict", "silence"])
+def test_an_entry_that_meta_could_not_read_needs_a_person(
+    sandbox: RunningSandbox, act: str, misread: list[list[str]], outcomes: list[str], entries: int
+) -> None:
+    for number, addresses in enumerate(misread):
+        put_audience(sandbox, number, misreads=[meta_audiences.hashed(one) for one in addresses])
+    for email in (ADA, BOB):
+        sandbox.put("meta", email=email)
+    both = Person(request_id="r", addresses=[ADA, BOB])
+    acts = {
+        "erase": lambda: connector(sandbox).erase(both, NOW),
+        "restrict": lambda: connector(sandbox).restrict(both, NOW),
+        "silence": lambda: [
+            part
+            for email in (ADA, BOB)
+            for part in connector(sandbox).silence(Stops(address=email, everything=True), NOW)
+        ],
+    }
+    parts = acts[act]()
+    assert {part.outcome for part in parts} == {*outcomes}
+    failed = [part for part in parts if part.outcome == "failed"]
+    assert sum(part.evidence["entries"] for part in failed) == entries
+    assert all("a person must look" in part.evidence["reason"] for part in failed)
+    assert len(audiences_holding(sandbox, ADA)) + len(audiences_holding(sandbox, BOB)) == entries
 
 
 def test_a_flagged_audience_is_tried_again_later_and_all_others_are_done(sandbox: RunningSandbox) -> None:

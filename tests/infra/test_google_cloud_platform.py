@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from shared import ledger
 from shared.failures import NeverRetry, TryAgain
-from shared.identity import Identifiers
+from shared.identity import Identifiers, alias
 from shared.ports import Part, Person
-from shared.records import ALL_EVIDENCE, Alias, LedgerEntry, Subject, Tombstone
-from shared.store import MOST_CHANGES, Change, Create, Delete, Record, Update
+from shared.records import ALL_EVIDENCE, Alias, InboundMail, LedgerEntry, Pending, Subject, Tombstone
+from shared.store import MOST_CHANGES, Change, Create, Delete, Query, Record, Stored, Update
 from shared.times import rfc3339
 from shared.website_data import website_data_from
 from tests.infra.populated import ALL_GONE, NOW, Twin, World, outcomes, populated
@@ -51,7 +52,7 @@ def test_everything_of_the_person_goes_and_is_reported_in_counts(world: World) -
     person = world.account("u1", "ada@example.com")
     parts = world.connector().erase(person, NOW)
     assert outcomes(parts) == ALL_GONE
-    assert parts[0].evidence == {"subjects": 1, "links": 3, "evidence": 4}
+    assert parts[0].evidence == {"subjects": 1, "links": 3, "evidence": 4, "pendings": 0, "mails": 0}
     assert counts(parts[1]) == {"documents": 3, "pared": 1, "files": 2}
     assert parts[2].evidence == {"documents": 1}
     assert world.store.get(Subject, person.refs[0]) is None
@@ -106,7 +107,7 @@ def test_several_accounts_of_one_person_go_together(world: World) -> None:
     one, two = world.account("u1", "ada@example.com"), world.account("u2", "ada@example.com")
     person = Person(request_id="r", refs=one.refs + two.refs, known=one.known + two.known, addresses=one.addresses)
     parts = world.connector().erase(person, NOW)
-    assert parts[0].evidence == {"subjects": 2, "links": 6, "evidence": 8}
+    assert parts[0].evidence == {"subjects": 2, "links": 6, "evidence": 8, "pendings": 0, "mails": 0}
     assert counts(parts[1]) == {"documents": 6, "pared": 2, "files": 4}
     assert world.links("email", "ada@example.com") == []
 
@@ -116,6 +117,54 @@ def test_addresses_the_request_does_not_know_of_are_unlinked_too(world: World) -
     person.known[0].addresses.clear()
     world.connector().erase(person, NOW)
     assert world.links("email", "ada@example.com") + world.links("email", "old@example.com") == []
+
+
+def waiting_for(world: World, address: str, n: int = 1) -> list[Stored[Any]]:
+    """Let a consent wait for the mailbox to confirm it, and a mail of it for a person."""
+    key = alias(world.vault, "email", address)
+    entry, head = ledger.append(world.vault, None, f"receipt-{n}", NOW, "consent", {"purposes": ["marketing_email"]})
+    ends = NOW + timedelta(days=7)
+    asked = Pending(
+        address=key,
+        purposes=["x"],
+        receipt=f"receipt-{n}",
+        policy="1",
+        device=None,
+        created_at=NOW,
+        expires_at=ends,
+        head=head,
+    )
+    mail = InboundMail(waits="person", received_at=NOW, expires_at=ends, sealed=b"", address=key)
+    world.store.commit([entry, Create(f"pending-{n}", asked), Create(f"mail-{n}", mail)])
+    return [*world.store.query(Query(Pending)), *world.store.query(Query(InboundMail))]
+
+
+def test_what_waits_for_a_mailbox_alone_is_found_counted_and_gone_later(world: World) -> None:
+    other = waiting_for(world, "eve@example.com", 2)
+    waiting_for(world, "ada@example.com")
+    person = Person(request_id="r", addresses=["ada@example.com"])
+    ours, website = world.connector(BackedUpStore(world.store)).erase(person, NOW)
+    assert (ours.outcome, website.outcome) == ("verified", "nothing_found")
+    assert ours.evidence == {"subjects": 0, "links": 0, "evidence": 0, "pendings": 1, "mails": 1}
+    assert ours.physically_gone_by == NOW + timedelta(days=30)
+    assert [*world.store.query(Query(Pending)), *world.store.query(Query(InboundMail))] == other
+    assert [one.record.stream for one in world.store.query(ALL_EVIDENCE)] == ["receipt-2"]
+
+
+def test_what_waits_for_a_mailbox_is_counted_beside_the_account(world: World) -> None:
+    person = world.account("u1", "ada@example.com")
+    waiting_for(world, "ada@example.com")
+    ours, *_ = world.connector().erase(person, NOW)
+    assert ours.evidence == {"subjects": 1, "links": 3, "evidence": 4, "pendings": 1, "mails": 1}
+
+
+@pytest.mark.parametrize("kind", [Pending, InboundMail])
+def test_what_waits_for_a_mailbox_and_will_not_go_is_not_called_gone(world: World, kind: type[Record]) -> None:
+    waiting_for(world, "ada@example.com")
+    person = Person(request_id="r", addresses=["ada@example.com"])
+    with pytest.raises(TryAgain, match="still_there"):
+        world.connector(StubbornStore(world.store, kind)).erase(person, NOW)
+    assert outcomes(world.connector().erase(person, NOW))["our records"] == "verified"
 
 
 # --- what is somebody else's -----------------------------------------------------------------------------------------

@@ -13,8 +13,9 @@ from werkzeug.wrappers import Response
 
 from infra.local.sqlite_store import SqliteStore
 from infra.subprocessors.sendgrid import ERASE_JOBS, LIMITS, SendgridConnector, SendgridTransport
+from infra.subprocessors.sendgrid_transport import Answer
 from shared.failures import Misconfigured, NeverRetry, TryAgain
-from shared.ports import Part, Person
+from shared.ports import Corrections, Part, Person
 from shared.records import Quota
 from shared.store import Create
 from shared.vault import Keyset, Vault
@@ -137,6 +138,59 @@ def test_an_address_shared_with_another_account_is_left_alone(sandbox: RunningSa
 
 def test_without_any_address_there_is_nothing_to_find(sandbox: RunningSandbox) -> None:
     assert [part.outcome for part in erase(sandbox)] == ["nothing_found"]
+
+
+class Answering(SendgridTransport):
+    """Answers a search for contacts as it is told to, and everything else as SendGrid does."""
+
+    result: Any
+
+    def call(self, method: str, *path: str, **rest: Any) -> Answer:
+        answer = super().call(method, *path, **rest)
+        return answer._replace(status=200, body={"result": self.result}) if path[-1] == "emails" else answer
+
+
+ABSENT = {"error": "contact not found"}
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {ADA: {"error": "internal error, try again"}, BOB: ABSENT},
+        {ADA: {"error": "Contact lookup not finished"}, BOB: ABSENT},
+        {ADA: {}, BOB: ABSENT},
+        {ADA: None, BOB: ABSENT},
+        {ADA: {"contact": None}, BOB: ABSENT},
+        {ADA: {"contact": {"email": ADA}}, BOB: ABSENT},
+        {BOB: ABSENT},
+        {},
+        [],
+        None,
+    ],
+)
+@pytest.mark.parametrize("act", ["erase", "export", "rectify"])
+def test_only_sendgrids_own_words_say_that_there_is_no_contact(sandbox: RunningSandbox, act: str, result: Any) -> None:
+    sandbox.put("sendgrid", email=ADA, name="Ada", bounced=True)
+    before = sandbox.snapshot("sendgrid")
+    answering = Answering(KEY, sandbox.url("sendgrid"))
+    answering.result = result
+    connector = SendgridConnector(answering, SqliteStore(sandbox.folder / "pledge.db"), VAULT)
+    person = Person(request_id="r", addresses=[ADA, BOB])
+    acts = {
+        "erase": lambda: connector.erase(person, NOW),
+        "export": lambda: connector.export(person),
+        "rectify": lambda: connector.rectify(person, Corrections(name="Ada L."), NOW),
+    }
+    with pytest.raises(TryAgain, match="sendgrid_unreadable"):
+        acts[act]()
+    assert sandbox.snapshot("sendgrid") == before
+
+
+def test_an_address_is_found_in_the_answer_however_it_is_written(sandbox: RunningSandbox) -> None:
+    sandbox.put("sendgrid", email=ADA, name="Ada")
+    (part,) = erase(sandbox, ADA.title(), BOB.upper())
+    assert part.evidence["removed"] == {"contacts": 1}
+    assert not kinds(sandbox)
 
 
 def test_somebody_elses_contact_with_the_address_goes_to_a_person(sandbox: RunningSandbox) -> None:

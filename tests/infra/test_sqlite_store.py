@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from infra.local.sqlite_store import COMPACTED_WITHIN, SqliteStore
-from shared.failures import TryAgain
+from shared.failures import NeverRetry, TryAgain
 from shared.records import DUE_WORK, WebsiteDocument, Work
 from shared.store import Conflict, Create, Delete, Put, Query, Store, Update
 from tests.contracts.store_contract import NOON, StoreContract, document, read, work
@@ -132,6 +132,71 @@ def test_a_file_whose_rows_lie_in_the_order_they_came_is_put_in_the_order_of_ids
         assert [one.id for one in store.query(DUE_WORK, at_most=NOON + timedelta(days=9))] == ["w", "v"]
     with other_connection(file) as newer:
         assert newer.execute("SELECT sql FROM sqlite_master WHERE name = 'work'").fetchall() == [(now,)]
+
+
+@contextlib.contextmanager
+def older_program(file: Path, *statements: str) -> Iterator[None]:
+    """Have the file as an older program left it: with these changes, and without the mark of today's tables."""
+    with other_connection(file, *statements, "PRAGMA user_version = 1"):
+        pass
+    yield
+
+
+WITHOUT_DUE_AT = (
+    "ALTER TABLE work RENAME TO newer",
+    "CREATE TABLE work (id TEXT PRIMARY KEY, version INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID",
+    "INSERT INTO work SELECT id, version, body FROM newer",
+    "DROP TABLE newer",
+)
+IN_THE_ORDER_THEY_CAME = (
+    "ALTER TABLE work RENAME TO newer",
+    'CREATE TABLE work (id TEXT PRIMARY KEY, version INTEGER NOT NULL, body TEXT NOT NULL, "due_at")',
+    "INSERT INTO work SELECT id, version, body, due_at FROM newer",
+    "DROP TABLE newer",
+)
+RUINED = """UPDATE work SET body = '{"kind": "ann@mail.test", "due_at": "ann@mail.test"}' WHERE id = 'v'"""
+
+
+def test_a_record_that_cannot_be_read_any_more_does_not_close_the_file_where_nothing_must_be_read(file: Path) -> None:
+    with opened(file) as store:
+        store.commit([Create("w", work(1)), Create("v", work(2))])
+    with older_program(file, *IN_THE_ORDER_THEY_CAME, RUINED), opened(file) as store:
+        assert read(store, Work, "w").record == work(1)
+        assert [one.id for one in store.query(DUE_WORK, at_most=NOON + timedelta(days=1), limit=1)] == ["w"]
+
+
+def test_a_record_that_must_be_read_and_cannot_be_is_named_and_not_shown(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, made = SqliteStore._connect, list[sqlite3.Connection]()
+    monkeypatch.setattr(SqliteStore, "_connect", lambda store: made.append(connect(store)) or made[-1])
+    with opened(file) as store:
+        store.commit([Create("w", work(1)), Create("v", work(2))])
+    with older_program(file, *WITHOUT_DUE_AT, RUINED):
+        for _ in range(2):
+            with pytest.raises(NeverRetry, match=r"^unreadable_work_v$") as refused:
+                SqliteStore(file)
+            assert "ann" not in repr(refused.value.__context__)
+            with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+                made[-1].execute("SELECT 1")
+    with other_connection(file, "UPDATE work SET body = (SELECT body FROM work WHERE id = 'w') WHERE id = 'v'"):
+        pass
+    with opened(file) as store:
+        assert [one.id for one in store.query(DUE_WORK, at_most=NOON + timedelta(days=9))] == ["v", "w"]
+    assert integrity(file) == "ok"
+
+
+def test_a_path_of_the_website_that_cannot_be_read_is_not_named(file: Path) -> None:
+    with opened(file) as store:
+        store.commit([Create("mail/ann@mail.test", document(text="x"))])
+    older = (
+        "ALTER TABLE website_documents RENAME TO newer",
+        "CREATE TABLE website_documents (id TEXT PRIMARY KEY, version INTEGER NOT NULL, body TEXT NOT NULL)",
+        "INSERT INTO website_documents SELECT id, version, '{}' FROM newer",
+        "DROP TABLE newer",
+    )
+    with older_program(file, *older), pytest.raises(NeverRetry, match=r"^unreadable_website_documents$"):
+        SqliteStore(file)
 
 
 def test_a_page_is_read_at_once_however_busy_the_other_threads_are(store_file: SqliteStore) -> None:
@@ -252,3 +317,26 @@ def test_what_somebody_still_reads_is_not_said_to_be_gone(file: Path) -> None:
             with pytest.raises(TryAgain, match="database_busy"):
                 store.physically_gone(NOON)
         assert store.physically_gone(NOON) == NOON + COMPACTED_WITHIN
+
+
+def test_a_file_is_not_called_rewritten_while_somebody_still_reads_what_was_in_it(file: Path) -> None:
+    with opened(file) as store:
+        for n in range(300):
+            store.commit([Create(f"users/{n:04}", document(name="Lovelace" * 50))])
+        store.physically_gone(NOON)
+        store._writer.execute("PRAGMA busy_timeout = 100")
+        with other_connection(file, "BEGIN", "SELECT count(*) FROM website_documents"):
+            store.commit([Delete(WebsiteDocument, f"users/{n:04}") for n in range(300)])
+            with pytest.raises(TryAgain, match="database_busy"):
+                store.compact()
+            assert b"Lovelace" in raw(file)
+        store.compact()
+        assert b"Lovelace" not in raw(file)
+
+
+@pytest.mark.parametrize(("letter", "n_bytes"), [("x", 1), ("ü", 2), ("房", 3), ("\N{GRINNING FACE}", 4)])
+def test_a_record_is_as_large_as_its_bytes_and_not_its_letters(file: Path, letter: str, n_bytes: int) -> None:
+    with opened(file) as store:
+        store.commit([Create("fits", document(text=letter * (900_000 // n_bytes)))])
+        with pytest.raises(NeverRetry, match="commit_too_large"):
+            store.commit([Create("large", document(text=letter * (1_010_000 // n_bytes)))])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,16 +16,20 @@ from infra.local.sandbox import stripe_payments
 from infra.local.sqlite_store import SqliteStore
 from infra.subprocessors import stripe_transport
 from infra.subprocessors.stripe import StripeConnector, StripeTransport
+from shared import identity
+from shared.case import Case
 from shared.company import Ground
 from shared.failures import Misconfigured, NeverRetry, TryAgain
 from shared.identity import Identifiers
 from shared.ports import Corrections, Part, Person
-from shared.records import RETAINED_OF_STEP, Retained
-from shared.store import Stored
+from shared.promises import requests
+from shared.records import RETAINED_OF_STEP, Alias, Link, Retained, Subject
+from shared.store import Put, Stored
 from shared.times import plus
 from shared.vault import Keyset, Vault
 from tests.contracts.connector_contract import NOW, ConnectorContract, RateLimitContract
 from tests.contracts.running_sandbox import RunningSandbox
+from tests.promises.world import World
 
 ADA = "ada.lovelace+canary@example.com"
 BOB = "bob@example.com"
@@ -408,8 +413,15 @@ def test_a_crash_at_any_call_of_a_redaction_ends_right_with_one_job(tmp_path: Pa
     assert calls > 5
 
 
-def test_a_customer_stripe_does_not_have_needs_no_redaction(sandbox: RunningSandbox) -> None:
-    assert connector(sandbox).purge(["cus_none"], NOW).outcome == "nothing_found"
+@pytest.mark.parametrize("beside", [0, 1])
+def test_payments_of_a_customer_stripe_does_not_know_go_to_a_person_and_nothing_is_redacted(
+    sandbox: RunningSandbox, beside: int
+) -> None:
+    ids = erased(sandbox, beside)
+    before = sandbox.snapshot("stripe")
+    with pytest.raises(NeverRetry, match="stripe_customer_unknown"):
+        connector(sandbox).purge([*ids, "cus_none"], NOW)
+    assert sandbox.snapshot("stripe") == before
 
 
 # --- the other rights ---
@@ -461,6 +473,108 @@ def test_a_restriction_is_a_mark_beside_the_websites_own_and_is_lifted_again(san
         assert found["customer"]["metadata"] == marks
         # what a contract owes goes on: a restriction ends no contract
         assert found["subscription"]["status"] == "active"
+
+
+RESTRICTED = {"user_id": "u1", "processing_restricted": "yes"}
+UNMARKED = {"user_id": "u1"}
+
+
+def link(sandbox: RunningSandbox, customer: str, **accounts: list[str]) -> None:
+    """Have our own records link a customer to these accounts, each restricted by these requests."""
+    subjects = [
+        Put(ref, Subject(kind="account", created_at=NOW, sealed=b"", restricted_by=by)) for ref, by in accounts.items()
+    ]
+    links = [Link(ref=ref, kind="account", source="server", confirmed_at=NOW) for ref in accounts]
+    store(sandbox).commit([*subjects, Put(identity.alias(VAULT, "stripe", customer), Alias(links=links))])
+
+
+def marks(sandbox: RunningSandbox, customer: str) -> dict[str, str]:
+    (found,) = [one for one in sandbox.found("stripe", id=customer) if one["kind"] == "customer"]
+    return dict(found["metadata"])
+
+
+@pytest.mark.parametrize(
+    ("accounts", "stays"),
+    [
+        ({"s1": ["r1", "r2"]}, True),
+        ({"s1": ["r2"]}, True),
+        ({"s1": ["r1"], "s2": ["r2"]}, True),
+        ({"s1": ["r1"], "s2": ["r1"]}, False),
+        ({"s1": []}, False),
+        ({}, False),
+    ],
+    ids=["with another", "already released", "on another account", "on both by this one", "by none", "not linked"],
+)
+def test_the_mark_stays_as_long_as_another_request_restricts_the_customer(
+    sandbox: RunningSandbox, accounts: dict[str, list[str]], stays: bool
+) -> None:
+    id, _ = sandbox.put("stripe", email=ADA, user_id="u1")
+    for request in ("r1", "r2"):
+        connector(sandbox).restrict(person(id, request=request), NOW)
+    link(sandbox, id, **accounts)
+    (part,) = connector(sandbox).restrict(person(id, request="r1"), NOW, lifted=True)
+    assert marks(sandbox, id) == (RESTRICTED if stays else UNMARKED)
+    assert part.outcome == "verified"
+    assert (part.evidence["changed"], part.evidence.get("restricted_by_others")) == ((0, 1) if stays else (1, None))
+    link(sandbox, id, s1=["r2"])
+    connector(sandbox).restrict(person(id, request="r2"), NOW, lifted=True)
+    assert marks(sandbox, id) == UNMARKED
+
+
+def test_of_two_customers_only_the_one_that_another_request_restricts_keeps_its_mark(sandbox: RunningSandbox) -> None:
+    both = [sandbox.put("stripe", email=ADA, user_id="u1")[0] for _ in range(2)]
+    connector(sandbox).restrict(person(*both), NOW)
+    link(sandbox, both[0], s1=["r2"])
+    link(sandbox, both[1], s2=[])
+    (part,) = connector(sandbox).restrict(person(*both), NOW, lifted=True)
+    assert [marks(sandbox, id) for id in both] == [RESTRICTED, UNMARKED]
+    assert (part.evidence["customers"], part.evidence["changed"], part.evidence["restricted_by_others"]) == (2, 1, 1)
+
+
+class RestrictedMeanwhile(StripeTransport):
+    """Has another request restrict the customer just before the mark is taken off."""
+
+    sandbox: RunningSandbox
+
+    def post(self, *path: str, **rest: Any) -> Any:
+        if rest["params"] == {"metadata": {"processing_restricted": ""}}:
+            link(self.sandbox, path[-1], s1=["r2"])
+        return super().post(*path, **rest)
+
+
+def test_a_restriction_that_comes_while_another_one_is_lifted_has_its_mark(sandbox: RunningSandbox) -> None:
+    id, _ = sandbox.put("stripe", email=ADA, user_id="u1")
+    connector(sandbox).restrict(person(id), NOW)
+    meanwhile = RestrictedMeanwhile(KEY, sandbox.url("stripe"), calls_a_second=HURRY)
+    meanwhile.sandbox = sandbox
+    lifting = StripeConnector(meanwhile, store(sandbox), VAULT, GROUND)
+    with pytest.raises(TryAgain, match="stripe_restricted_meanwhile"):
+        lifting.restrict(person(id), NOW, lifted=True)
+    (part,) = lifting.restrict(person(id), NOW + timedelta(hours=1), lifted=True)
+    assert marks(sandbox, id) == RESTRICTED
+    assert (part.evidence["changed"], part.evidence["restricted_by_others"]) == (1, 1)
+
+
+@pytest.mark.parametrize("first", ["lifted", "cancelled"])
+def test_whatever_ends_first_the_mark_goes_with_the_last_that_restricts(
+    sandbox: RunningSandbox, tmp_path: Path, first: str
+) -> None:
+    world = World(tmp_path / "world")
+    id, _ = sandbox.put("stripe", email=ADA, user_id="u1")
+    world.services.__dict__["connectors"]["stripe"] = StripeConnector(
+        transport(sandbox), world.services.store, world.services.vault, GROUND
+    )
+    world.account("u1", ADA, stripe_customer_ids=[id])
+    restriction = world.confirm(ADA, world.ask(ADA, "restriction"))["request_id"]
+    world.run_due()
+    erasure = world.confirm(ADA)["request_id"]
+    world.run_due()
+    for request in (restriction, erasure) if first == "lifted" else (erasure, restriction):
+        assert marks(sandbox, id) == RESTRICTED
+        requests.cancel(partial(Case.read, world.services, request))
+        # a restriction is lifted once its mail has gone
+        world.advance("PT10M")
+    assert marks(sandbox, id) == UNMARKED
 
 
 # --- the way there ---

@@ -76,9 +76,12 @@ def test_customers_that_are_deleted_or_name_another_account_are_unclear(sandbox:
     assert subscriptions(sandbox).standing(known(gone, other)).unclear == 2
 
 
-def test_what_stripe_does_not_know_is_nothing(sandbox: RunningSandbox) -> None:
+def test_a_customer_stripe_does_not_know_is_unclear_and_no_end(sandbox: RunningSandbox) -> None:
     found = subscriptions(sandbox).standing(known("cus_none"))
-    assert (found.going, found.ended_at, found.unclear, found.addresses) == (0, None, 0, [])
+    assert (found.going, found.ended_at, found.unclear, found.addresses) == (0, None, 1, [])
+    ended, _ = sandbox.put("stripe", email=ADA, subscription="canceled")
+    assert subscriptions(sandbox).standing(known(ended, "cus_none")).unclear == 1
+    assert subscriptions(sandbox).standing(known(ended)).unclear == 0
 
 
 def test_a_dispute_counts_until_it_is_decided(sandbox: RunningSandbox) -> None:

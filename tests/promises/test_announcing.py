@@ -105,6 +105,23 @@ def test_the_mail_names_who_gets_data_from_now_on_and_who_does_not_any_more(worl
     assert said == [([], ["Instagram"]), (["Instagram"], [])]
 
 
+def test_the_mail_compares_with_what_people_live_under_not_with_what_was_only_announced(world: World) -> None:
+    accounts(world, 1)
+    company, old = world.services.company, world.services.policies.current().policy.text
+    world.clock.at = NOON + timedelta(days=1)
+    without = msgspec.structs.replace(company, not_used={"instagram": "no advertisements there"})
+    world.services.__dict__["company"] = without
+    announced = Draft(text=f"{old}\nWe sell it.\n", version="v2", effective_at=NOON + timedelta(days=31))
+    publish(world.services, announced, "ola")
+    world.clock.at = NOON + timedelta(days=2)
+    publish(world.services, Draft(text=f"{old}\nWe sell all of it.\n", version="v3", material=False), "ola")
+    publish(world.services, Draft(text="c", version="v4", effective_at=NOON + timedelta(days=40)), "ola")
+    world.run_due()
+    mails = {one["version_url"][-2:]: one for one in world.mailed(notice_call.MAIL)}
+    told = {name: (one["difference_url"].split("/")[-1], one["recipients_gone"]) for name, one in mails.items()}
+    assert told == {"v2": ("v1...v2", ["Instagram"]), "v3": ("v1...v3", ["Instagram"]), "v4": ("v3...v4", [])}
+
+
 def test_the_strands_of_many_meet_without_gap_or_overlap(world: World) -> None:
     slowly(world, notices_per_call=3)
     accounts(world, 400)

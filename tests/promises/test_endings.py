@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from shared import ledger
-from shared.failures import BadInput, Missing, Stale, TryAgain
+from shared.case import Case
+from shared.failures import BadInput, Missing, NeverRetry, Stale, TryAgain
 from shared.ports import Standing
-from shared.promises import endings, requests
+from shared.promises import deadlines, endings, operators, requests
 from shared.promises.endings import Closed
+from shared.promises.operators import Act
 from shared.promises.requests import Asked
 from shared.records import ALL_ATTENTION, EVIDENCE_OF_SUBJECT, Alias, Subject, Suppression
 from shared.store import Query, Update
@@ -32,6 +34,10 @@ def twin(world: World) -> ScriptedSubscriptions:
 
 def attention_of(world: World) -> list[tuple[str, str | None]]:
     return [(one.record.kind, one.record.problem) for one in world.services.store.query(ALL_ATTENTION)]
+
+
+def of_endings(world: World) -> list[tuple[str, str | None]]:
+    return [each for each in attention_of(world) if each[0].startswith("ending_")]
 
 
 def only(world: World) -> Any:
@@ -256,6 +262,14 @@ def asks(world: World, twin: ScriptedSubscriptions) -> None:
     world.ask(ANN)
 
 
+def named_for_another(world: World, twin: ScriptedSubscriptions) -> None:
+    twin.says = Standing(ended_at=NOON, unclear=1)
+
+
+def linked_to_another(world: World, twin: ScriptedSubscriptions) -> None:
+    world.account("u2", "bo@mail.test", stripe_customer_ids=["cus_1"])
+
+
 def restricts(world: World, twin: ScriptedSubscriptions) -> None:
     stored = world.services.store.get(Subject, only(world).record.subjects[0])
     assert stored is not None
@@ -266,15 +280,17 @@ def restricts(world: World, twin: ScriptedSubscriptions) -> None:
 @pytest.mark.parametrize(
     ("change", "reason", "seen"),
     [
-        (back, "subscription_back", False),
-        (disputed, "dispute", True),
-        (asks, "open_request", True),
-        (restricts, "restricted", True),
+        (back, "subscription_back", None),
+        (disputed, "dispute", ("ending_stopped", "dispute")),
+        (asks, "open_request", ("ending_stopped", "open_request")),
+        (restricts, "restricted", ("ending_stopped", "restricted")),
+        (named_for_another, "unclear", ("ending_unclear", None)),
+        (linked_to_another, "unclear", ("ending_unclear", None)),
     ],
 )
 @pytest.mark.parametrize("after", ["P1D", "P7DT12H"])
 def test_what_speaks_against_it_stops_it_before_the_first_step(
-    world: World, twin: ScriptedSubscriptions, change: Any, reason: str, seen: bool, after: str
+    world: World, twin: ScriptedSubscriptions, change: Any, reason: str, seen: tuple[str, str | None] | None, after: str
 ) -> None:
     ended(world, twin)
     world.advance(after)
@@ -284,12 +300,15 @@ def test_what_speaks_against_it_stops_it_before_the_first_step(
     assert one.record.status == "withdrawn"
     facts = [entry.record.facts for entry in ledger.stream_of(world.services.store, one.id)]
     assert {"reason": reason} in facts
-    assert (("ending_stopped", reason) in attention_of(world)) is seen
+    assert of_endings(world) == ([seen] if seen else [])
     assert world.services.store.get(Subject, one.record.subjects[0]) is not None
 
 
-def test_a_closed_account_with_a_subscription_is_erased_all_the_same(world: World, twin: ScriptedSubscriptions) -> None:
-    twin.says = Standing(going=1)
+@pytest.mark.parametrize("says", [Standing(going=1), Standing(ended_at=NOON, unclear=1)])
+def test_a_closed_account_is_erased_all_the_same_whatever_stripe_says(
+    world: World, twin: ScriptedSubscriptions, says: Standing
+) -> None:
+    twin.says = says
     closed(world)
     world.advance("P14D")
     assert world.view(only(world).id)["promise"]["met"] is True
@@ -307,7 +326,9 @@ def test_while_stripe_cannot_answer_nothing_begins(world: World, twin: ScriptedS
     assert only(world).record.begun_at is not None
 
 
-def test_the_first_step_waits_for_the_second_mail_two_days_at_most(world: World, twin: ScriptedSubscriptions) -> None:
+def test_where_the_first_mail_was_taken_the_first_step_waits_for_the_second_two_days_at_most(
+    world: World, twin: ScriptedSubscriptions
+) -> None:
     ended(world, twin)
     world.postman.trouble = TryAgain("sendgrid_unreachable")
     world.advance("P9DT12H")
@@ -315,9 +336,10 @@ def test_the_first_step_waits_for_the_second_mail_two_days_at_most(world: World,
     world.advance("P1D")
     one = only(world)
     assert one.record.begun_at is not None
-    assert {mailing.status for mailing in one.record.mails.values() if mailing.template == "ending_again"} == {
-        "dropped"
-    }
+    dropped = {id for id, mailing in one.record.mails.items() if mailing.status == "dropped"}
+    assert {one.record.mails[id].template for id in dropped} == {"ending_again"}
+    assert {facts["mail"] for facts in noted(world, "mail.dropped")} == dropped
+    assert of_endings(world) == [], "somebody was told"
 
 
 def test_an_erasure_the_person_asks_for_overtakes_it_and_no_mail_follows(
@@ -331,6 +353,135 @@ def test_an_erasure_the_person_asks_for_overtakes_it_and_no_mail_follows(
     assert not only(world).record.sealed, "its own copy of the address goes too"
     assert world.mailed("ending_again") == world.mailed("ending_stopped") == []
     assert world.view(asked["request_id"])["promise"]["met"] is True
+
+
+# --- told before it begins --------------------------------------------------------------------------------------------
+
+
+OUTAGE = TryAgain("sendgrid_unreachable")
+UNHEARD = ("ending_unheard", None)
+
+
+def noted(world: World, kind: str) -> list[dict[str, Any]]:
+    entries = ledger.stream_of(world.services.store, only(world).id)
+    return [entry.record.facts for entry in entries if entry.record.kind == kind]
+
+
+def unheard(world: World, twin: ScriptedSubscriptions, outage: str) -> None:
+    """Let it end while no mail is taken, for so long."""
+    world.postman.trouble = OUTAGE
+    ended(world, twin)
+    world.advance(outage)
+
+
+def test_while_no_mail_of_it_was_taken_nothing_begins_and_a_person_is_shown_it_once(
+    world: World, twin: ScriptedSubscriptions
+) -> None:
+    unheard(world, twin, "P7DT23H")
+    assert of_endings(world) == []
+    world.advance("P5D")
+    deadlines.watch(world.services)
+    one = only(world).record
+    assert (one.status, one.begun_at, one.chosen_at) == ("verified", None, None)
+    assert {mailing.status for mailing in one.mails.values()} == {"queued"}
+    assert of_endings(world) == [UNHEARD]
+    assert ("deadline_near", "2_days_left") in attention_of(world), "the clocks run"
+    (shown,) = [each for each in world.services.store.query(ALL_ATTENTION) if each.record.kind == "ending_unheard"]
+    assert shown.record.since == NOON + 8 * DAY, "raised once, and not each day anew"
+    assert noted(world, "ending.waits") == [{"reason": "nobody_told"}]
+
+
+@pytest.mark.parametrize("outage", ["P8DT1H", "P9DT13H", "P12D", "P20DT5H"])
+def test_once_a_mail_was_taken_it_names_a_day_that_is_not_over_and_can_be_answered_for_20_hours(
+    world: World, twin: ScriptedSubscriptions, outage: str
+) -> None:
+    unheard(world, twin, outage)
+    world.postman.trouble = None
+    world.advance("PT6H")
+    mails = [mail for mail in world.postman.posted if mail["template"].startswith("ending_")]
+    assert {mail["template"] for mail in mails} == {"ending_first", "ending_again"}
+    told_at = min(mailing.at for mailing in only(world).record.mails.values())
+    assert all(mail["begins_at"] >= told_at + timedelta(hours=20) for mail in mails)
+    assert UNHEARD not in attention_of(world)
+    world.clock.at = max(world.clock.at, told_at + timedelta(hours=19, minutes=59))
+    world.run_due()
+    assert only(world).record.begun_at is None
+    world.advance("P1DT1H")
+    assert only(world).record.begun_at is not None
+
+
+def test_an_account_kept_after_the_outage_stays(world: World, twin: ScriptedSubscriptions) -> None:
+    unheard(world, twin, "P12D")
+    world.postman.trouble = None
+    world.advance("PT12H")
+    endings.keep(world.services, only(world).id, link(world))
+    world.advance("P30D")
+    assert only(world).record.status == "withdrawn"
+    assert [mail["to"] for mail in world.mailed("ending_stopped")] == [ANN]
+    assert world.stripe.asked == []
+
+
+@pytest.mark.parametrize(
+    ("status", "evidence", "begins"),
+    [
+        ("queued", None, False),
+        ("failed", None, False),
+        ("dropped", None, False),
+        ("sent", "message", True),
+        ("deferred", "message", True),
+        ("delivered", "message", True),
+        ("delivered", None, True),
+        ("bounced", "message", True),
+        ("blocked", "message", True),
+        ("dropped", "message", True),
+    ],
+)
+@pytest.mark.parametrize("template", ["ending_first", "ending_again"])
+def test_one_mail_that_was_taken_is_enough_and_one_that_came_back_was_taken(
+    world: World, twin: ScriptedSubscriptions, template: str, status: Any, evidence: str | None, begins: bool
+) -> None:
+    unheard(world, twin, "P7DT1H")
+    case = Case.read(world.services, only(world).id)
+    (mail_id,) = [id for id, mailing in case.record.mails.items() if mailing.template == template]
+    case.mailing(mail_id, status=status, evidence=evidence)
+    case.commit()
+    world.advance("P5D")
+    assert (only(world).record.begun_at is not None) is begins
+    assert (UNHEARD in attention_of(world)) is not begins
+
+
+def test_mails_that_the_mail_service_refused_for_good_are_asked_for_again(
+    world: World, twin: ScriptedSubscriptions
+) -> None:
+    world.postman.trouble = NeverRetry("sendgrid_401")
+    ended(world, twin)
+    world.advance("P23D")
+    mails = [(mailing.template, mailing.status) for mailing in only(world).record.mails.values()]
+    assert mails == [("ending_first", "failed"), ("ending_again", "failed"), ("ending_again", "queued")]
+    world.postman.trouble = None
+    world.advance("P2D")
+    assert world.mailed("ending_again", ANN)
+    assert only(world).record.begun_at is not None
+
+
+def test_of_what_nobody_was_told_a_person_may_decide_and_it_leaves_the_list(
+    world: World, twin: ScriptedSubscriptions
+) -> None:
+    unheard(world, twin, "P9D")
+    operators.act(world.services, only(world).id, operators.deny(Act(reason="Written to by post."), "ola"))
+    assert of_endings(world) == []
+    world.advance("P10D")
+    assert only(world).record.begun_at is None
+
+
+def test_whom_no_mail_told_of_it_is_not_told_that_it_stopped(world: World, twin: ScriptedSubscriptions) -> None:
+    unheard(world, twin, "P6D")
+    back(world, twin)
+    world.advance("P2D")
+    world.postman.trouble = None
+    world.advance("P2D")
+    assert only(world).record.status == "withdrawn"
+    assert [mail["template"] for mail in world.postman.posted] == []
 
 
 # --- closed by the website -------------------------------------------------------------------------------------------

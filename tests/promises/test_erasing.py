@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
@@ -246,3 +247,44 @@ def test_what_was_kept_by_law_and_purged_since_is_no_longer_told_as_kept(world: 
         "customer": {"outcome": "verified", "customers": 1},
         "payments": {"outcome": "verified"},
     }
+
+
+@pytest.mark.parametrize(
+    ("error", "kinds"),
+    [
+        (TryAgain("stripe_redaction_running"), []),
+        (NeverRetry("stripe_403"), ["purge_failed"]),
+        (KeyError("places"), ["purge_failed"]),
+    ],
+)
+def test_one_record_that_cannot_be_purged_keeps_no_other_from_its_end(
+    world: World, error: Exception, kinds: list[str]
+) -> None:
+    world.account("u1", "ann@mail.test")
+    until = NOON + 30 * DAY
+    trouble = [error]
+
+    def keeps(person: Person, now: datetime) -> list[Part]:
+        for id in ("r1", "r2"):
+            sealed = world.services.vault.seal(f"retained/{id}", {"places": [id]})
+            terms = {"ground": "tax", "categories": ["a"], "until": until, "sealed": sealed}
+            record = Retained(request=person.request_id, subprocessor="stripe", **terms)  # type: ignore[arg-type]
+            world.services.store.commit([Create(id, record)])
+        return [Part(name="payments", outcome="retained", ground="tax", until=until)]
+
+    def purge(places: Sequence[str], _now: datetime) -> Part:
+        if places == ["r1"] and trouble:
+            raise trouble[0]
+        return Part(name="kept", outcome="verified")
+
+    world.stripe.answer, world.stripe.purge = keeps, purge  # type: ignore[method-assign]
+    request_id = world.confirm("ann@mail.test")["request_id"]
+    world.advance("P31D")
+    assert [one.id for one in world.services.store.query(Query(Retained))] == ["r1"]
+    assert world.view(request_id)["status"] == "partly_retained"
+    assert [one["kind"] for one in operators.attention_list(world.services)["items"]] == kinds
+    trouble.clear()
+    world.advance("P2D")
+    assert world.services.store.query(Query(Retained)) == []
+    assert world.view(request_id)["status"] == "completed"
+    assert operators.attention_list(world.services)["items"] == []

@@ -126,3 +126,49 @@ def test_a_step_that_is_settled_cannot_be_settled_again(world: World) -> None:
     world.run_due()
     with pytest.raises(Stale):
         operators.act(world.services, request_id, operators.resolve("stripe", Resolution(reason="x"), "op"))
+
+
+BY_HAND = operators.resolve("stripe", Resolution(reason="done by hand"), "op")
+
+
+def test_a_persons_word_stands_for_the_part_that_failed_and_what_was_read_back_stays(world: World) -> None:
+    world.stripe.rectifies = lambda _person, _now: [
+        Part(outcome="verified", name="customer", evidence={"customers": 1}),
+        Part(outcome="failed", name="country", evidence={"reason": "two letters are needed"}),
+    ]
+    request_id = asked(world)
+    world.run_due()
+    operators.act(world.services, request_id, BY_HAND)
+    step = next(one for one in world.view(request_id)["steps"] if one["subprocessor"] == "stripe")
+    assert (step["outcome"], world.view(request_id)["status"]) == ("accepted", "completed")
+    assert step["evidence"] == {
+        "customer": {"outcome": "verified", "customers": 1},
+        "country": {"outcome": "accepted", "by": "op"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("late", "outcome", "seen"),
+    [
+        (says("verified"), "accepted", []),
+        (says("nothing_found"), "accepted", []),
+        (says("failed"), "accepted", ["failed"]),
+        (fails(NeverRetry("stripe_403")), "accepted", ["stripe_403"]),
+    ],
+)
+def test_an_answer_behind_a_persons_word_is_evidence_and_what_is_worse_is_seen(
+    world: World, late: object, outcome: str, seen: list[str]
+) -> None:
+    def rectifies(person: Person, now: object) -> object:
+        operators.act(world.services, request_id, BY_HAND)
+        return late(person, now)  # type: ignore[operator]
+
+    world.stripe.rectifies = rectifies  # type: ignore[assignment]
+    request_id = asked(world)
+    world.run_due()
+    assert steps(world, request_id)["stripe"] == outcome
+    entries = [one.record.kind for one in ledger.stream_of(world.services.store, request_id)]
+    assert entries.count("step.answered_late") == 1
+    raised = [one.record for one in world.services.store.query(ALL_ATTENTION)]
+    assert [one.problem for one in raised if one.kind == "answered_late"] == seen
+    assert world.view(request_id)["status"] == "completed"

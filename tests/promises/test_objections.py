@@ -11,12 +11,13 @@ import pytest
 from shared import ledger, throttle
 from shared.case import Case
 from shared.failures import BadInput, Stale, TooMany
-from shared.promises import confirmations, objections, operators, people, requests
+from shared.promises import confirmations, objections, operators, people, requests, subjects
 from shared.promises.operators import Act, Entered, Verification
 from shared.promises.processing import Whom, decide
 from shared.promises.requests import Asked
 from shared.promises.statement import view_unproven
-from shared.records import Attention, Suppression, Telling
+from shared.promises.subjects import Linked
+from shared.records import Attention, Suppression, Telling, Work
 from shared.store import Query
 from tests.promises.world import World
 
@@ -283,6 +284,79 @@ def test_a_no_of_any_kind_goes_along_to_a_new_address_and_vendors_hear_of_it(wor
     assert reasons(world, "ads", user_id=USER) == ["objection"]
     assert world.sendgrid.silenced[-1].address == "ann@new.test"
     assert world.services.store.query(TELLINGS) == []
+
+
+def told(world: World) -> set[str]:
+    return {one.address for one in world.sendgrid.silenced}
+
+
+def by_request(world: World, email: str) -> None:
+    file(world, email)
+
+
+def by_link(world: World, email: str) -> None:
+    stop(world, "marketing", email=email, reason="objection")
+
+
+def on_a_page(world: World, email: str) -> None:
+    world.decide({MAIL: False}, device_id="device-0001", email=email)
+
+
+@pytest.mark.parametrize("say_no", [by_request, by_link, on_a_page])
+def test_a_no_at_an_address_somebody_has_left_moves_along_and_vendors_hear_of_both(
+    world: World, say_no: Callable[[World, str], None]
+) -> None:
+    world.account(USER, "ann@old.test")
+    world.account(USER, EMAIL)
+    say_no(world, "ann@old.test")
+    world.run_due()
+    assert objections.stopped(world.services, EMAIL).keys() == objections.stopped(world.services, "ann@old.test").keys()
+    assert told(world) == {"ann@old.test", EMAIL}
+    assert world.mailed("objection_stopped", EMAIL) == [], "who filed it may be anybody"
+    say_yes(world, MAIL)
+    assert MAIL not in objections.stopped(world.services, EMAIL), "a later yes of the present mailbox ends it there"
+    say_no(world, "ann@old.test")
+    world.run_due()
+    assert reasons(world, MAIL) != [], "and a later no begins it again"
+
+
+def test_a_no_at_the_present_address_leaves_the_earlier_one_alone(world: World) -> None:
+    world.account(USER, "ann@old.test")
+    world.account(USER, EMAIL)
+    file(world)
+    world.run_due()
+    assert objections.stopped(world.services, "ann@old.test") == {}
+
+
+def test_a_no_moves_along_to_another_spelling_of_the_address(world: World) -> None:
+    world.account(USER, "ann+old@mail.test")
+    world.account(USER, EMAIL)
+    file(world, "ann+old@mail.test")
+    world.run_due()
+    assert told(world) == {"ann+old@mail.test", EMAIL}
+
+
+def test_an_objection_to_what_is_no_marketing_waits_for_a_person_where_it_was_said(world: World) -> None:
+    world.account(USER, "ann@old.test")
+    world.account(USER, EMAIL)
+    file(world, "ann@old.test", scope="account")
+    world.run_due()
+    assert objections.stopped(world.services, EMAIL) == {}
+
+
+def test_the_work_that_carries_a_no_along_shows_nobody(world: World) -> None:
+    file(world)
+    (carried,) = [one.record for one in world.services.store.query(Query(Work)) if one.record.kind == objections.FOLLOW]
+    assert "ann" not in str(carried.args)
+
+
+def test_somebody_signed_in_objects_for_the_address_that_nobody_confirmed_too(world: World) -> None:
+    world.account(USER, EMAIL)
+    subjects.link(world.services, Linked(user_id=USER, email="ann@new.test"))
+    signed_in(world)
+    assert objections.stopped(world.services, "ann@new.test").keys() == {"marketing"}
+    world.run_due()
+    assert [one["to"] for one in world.mailed("objection_stopped")] == [EMAIL]
 
 
 def test_a_new_address_takes_along_nothing_where_nothing_was_said(world: World) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from shared import attention
 from shared.failures import BadInput, NeverRetry, Stale
 from shared.promises import evidence, operators
 from shared.promises.operators import Act, Entered, Verification
@@ -186,6 +187,16 @@ def test_a_paused_request_is_not_closed_while_it_waits(world: World) -> None:
     world.advance("P40D")
     assert world.view(request_id)["status"] == "unverified"
     assert world.confirm("ann@mail.test", request_id)["status"] == "verified"
+
+
+def test_the_list_of_what_a_person_must_look_at_leaves_nothing_out_and_begins_with_the_oldest(world: World) -> None:
+    for n in range(1100):
+        at = world.clock.at - timedelta(minutes=n)
+        world.services.store.commit(
+            attention.raised("step_failed", f"{n:040x}", at, "stripe_403", subprocessor="stripe")
+        )
+    items = operators.attention_list(world.services)["items"]
+    assert [one["request_id"] for one in items] == [f"{n:040x}" for n in reversed(range(1100))]
 
 
 def test_an_alert_that_cannot_be_sent_asks_for_no_alerts(world: World) -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.identity import followed
+from shared.identity import followed, moved_away
 from shared.promises import people
 from shared.records import Link
 from tests.promises.world import NOON, World
@@ -40,10 +40,33 @@ def link(ref: str, confirmed: int | None, replaced: int | None = None, kind: str
         pytest.param([link("a", 0, replaced=5), link("m", 10, kind="mailbox")], ["m"], id="its new holder confirmed"),
         pytest.param([link("m", 0, kind="mailbox"), link("b", 400)], ["m", "b"], id="the mailbox itself is never lost"),
         pytest.param([link("a", 0), link("m", 400, kind="mailbox")], ["a", "m"], id="nor does it take an account away"),
+        pytest.param(
+            [link("m", 0, replaced=5, kind="mailbox"), link("n", 10, kind="mailbox")],
+            ["n"],
+            id="but one that moved along with a correction is not its new holder's",
+        ),
     ],
 )
 def test_a_link_is_followed_while_nobody_else_has_taken_the_address(links: list[Link], refs: list[str]) -> None:
     assert [one.ref for one in followed(links, NOON + 50 * DAY)] == refs
+
+
+@pytest.mark.parametrize(
+    ("links", "away"),
+    [
+        pytest.param([link("a", 0)], [], id="who has the address is not away"),
+        pytest.param([link("a", 0, replaced=5)], ["a"], id="who left it is"),
+        pytest.param([link("a", -900, replaced=-800)], ["a"], id="however long ago"),
+        pytest.param([link("a", 0, replaced=5), link("b", 10)], [], id="unless somebody else has proved it since"),
+        pytest.param([link("a", 0, replaced=5), link("m", 10, kind="mailbox")], [], id="be it the mailbox alone"),
+        pytest.param([link("a", 0, replaced=5), link("b", None)], ["a"], id="who did not prove it takes nothing over"),
+        pytest.param([link("a", 0, replaced=5), link("b", 3)], ["a"], id="who shared it before may have meant either"),
+        pytest.param([link("a", 0, replaced=5), link("b", 2, replaced=9)], ["a", "b"], id="two who left it are both"),
+        pytest.param([link("m", 0, replaced=5, kind="mailbox")], ["m"], id="a mailbox may have moved along"),
+    ],
+)
+def test_a_no_speaks_for_whoever_left_until_somebody_else_has_the_address(links: list[Link], away: list[str]) -> None:
+    assert [one.ref for one in links if moved_away(one, links)] == away
 
 
 def test_proof_of_one_address_never_opens_another_ones_data(world: World) -> None:

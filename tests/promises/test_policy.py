@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -47,12 +47,36 @@ def test_a_version_keeps_its_text_and_hash_for_ever(world: World) -> None:
         ({"text": "a", "version": "notice"}, "version"),
         ({"text": "a", "version": "changes"}, "version"),
         ({"text": "a", "changes": ["telepathy"]}, "changes"),
+        ({"text": "a", "effective_at": datetime(9999, 1, 1, tzinfo=UTC)}, "effective_at"),
+        ({"text": "a", "effective_at": datetime(2027, 1, 1)}, "effective_at"),  # noqa: DTZ001 - that is what is wrong
     ],
 )
 def test_what_cannot_be_published_is_refused_by_its_name(world: World, draft: dict[str, object], field: str) -> None:
     with pytest.raises(BadInput) as refused:
         publish(world.services, Draft(**draft), "ola")  # type: ignore[arg-type]
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("draft", "said"),
+    [
+        ({"version": "changes"}, "another name is needed: /policy/changes is a page of its own"),
+        ({"version": "notice"}, "another name is needed: /policy/notice is a page of its own"),
+        ({"version": "a...b"}, "1 to 64 of A-Z a-z 0-9 . _ -, without '..'"),
+        (
+            {"effective_at": datetime(9999, 1, 1, tzinfo=UTC)},
+            "a year after 1 and before 9999 is needed, such as 2026-12-01T00:00:00Z",
+        ),
+        (
+            {"effective_at": datetime(2027, 1, 1)},  # noqa: DTZ001 - that is what is wrong
+            "a time with its zone is needed, such as 2026-12-01T00:00:00Z",
+        ),
+    ],
+)
+def test_it_is_said_what_is_wrong_and_nothing_else(world: World, draft: dict[str, object], said: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        publish(world.services, Draft(text="a", **draft), "ola")  # type: ignore[arg-type]
+    assert refused.value.rule == said
 
 
 @pytest.mark.parametrize(

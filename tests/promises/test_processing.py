@@ -13,15 +13,16 @@ import yaml
 from infra.settings import SAMPLES
 from shared import identity
 from shared.failures import BadInput
-from shared.promises import confirmations, objections, people, requests, verification
+from shared.promises import confirmations, objections, people, requests, subjects, verification
 from shared.promises.policy import Draft, publish
 from shared.promises.processing import IN_ORDER, Whom, decide
+from shared.promises.subjects import Linked
 from shared.records import Subject
 from shared.store import Update
 from shared.times import plus
 from tests.promises.world import World
 
-DEVICE, EMAIL, USER = "device-0001", "ann@mail.test", "u1"
+DEVICE, EMAIL, USER, NEW = "device-0001", "ann@mail.test", "u1", "ann@new.test"
 STRANGER = "nobody@mail.test"
 POST_MAGAZINE = {
     "name": "magazine",
@@ -34,14 +35,15 @@ POST_MAGAZINE = {
     "recipients": [],
     "marketing": True,
 }
+MAIL_MAGAZINE = POST_MAGAZINE | {"name": "post_by_mail", "channel": "email", "title": "Our magazine by e-mail"}
 COMMUNITY = POST_MAGAZINE | {"name": "safety", "title": "Safety", "why": "To keep fraud away", "marketing": False}
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """Return a company that also rests two purposes on its interests."""
+    """Return a company that also rests purposes on its interests."""
     company = yaml.safe_load((SAMPLES / "company.yaml").read_text())
-    company["purposes"] += [POST_MAGAZINE, COMMUNITY]
+    company["purposes"] += [POST_MAGAZINE, MAIL_MAGAZINE, COMMUNITY]
     file = tmp_path / "with-interests.yaml"
     file.write_text(yaml.safe_dump(company))
     return World(tmp_path / "data", COMPANY=str(file))
@@ -362,10 +364,241 @@ def test_a_purpose_that_a_version_to_come_adds_is_unknown_until_then_unless_it_w
     assert reasons(world, "magazine", user_id=USER) == []
 
 
-def test_an_account_without_an_address_is_decided_by_itself(world: World) -> None:
+def test_an_account_without_an_address_is_decided_by_itself_but_for_mail(world: World) -> None:
     world.decide({"marketing_email": True}, server=True, user_id="u9")
-    assert reasons(world, MAIL, user_id="u9") == []
+    assert reasons(world, MAIL, user_id="u9") == ["pending"]
     assert reasons(world, "ads", user_id="u9") == ["no_consent"]
+
+
+# --- an account, and the mailbox behind it -----------------------------------------------------------------------------
+
+
+def unverified(world: World, email: str = EMAIL) -> None:
+    subjects.link(world.services, Linked(user_id=USER, email=email))
+    world.decide({"analytics": True, MAIL: True, "ads": True}, server=True, user_id=USER)
+
+
+def unaddressed(world: World) -> None:
+    world.decide({"analytics": True, MAIL: True, "ads": True}, server=True, user_id=USER)
+
+
+def unasked(world: World) -> None:
+    subjects.link(world.services, Linked(user_id=USER, email=EMAIL))
+
+
+def unverified_objected(world: World) -> None:
+    unverified(world)
+    world.ask(EMAIL, "objection")
+
+
+def unverified_refused(world: World) -> None:
+    unverified(world)
+    world.decide({MAIL: False}, server=True, user_id=USER)
+
+
+def verified_later(world: World) -> None:
+    unverified(world)
+    account(world)
+
+
+def changing(world: World) -> None:
+    granted_by_server(world)
+    subjects.link(world.services, Linked(user_id=USER, email=NEW))
+
+
+def changing_to_one_who_objected(world: World) -> None:
+    world.ask(NEW, "objection")
+    changing(world)
+
+
+def changing_to_one_being_erased(world: World) -> None:
+    world.account("u2", NEW)
+    world.confirm(NEW)
+    changing(world)
+
+
+BY_NEW = {"email": NEW}
+
+
+@pytest.mark.parametrize(
+    ("happened", "who", "purpose", "why_not"),
+    [
+        (unverified, BY_USER, MAIL, ["pending"]),
+        (unverified, BY_EMAIL, MAIL, ["unknown_subject"]),
+        (unverified, BY_USER, "post_by_mail", ["unknown_subject"]),
+        (unverified, BY_USER, "analytics", []),
+        (unverified, BY_USER, "ads", []),
+        (unverified, BY_USER, "account", []),
+        (unverified, BY_USER, "service_mail", []),
+        (unaddressed, BY_USER, MAIL, ["pending"]),
+        (unaddressed, BY_USER, "post_by_mail", ["unknown_subject"]),
+        (unaddressed, BY_USER, "analytics", []),
+        (unasked, BY_USER, MAIL, ["no_consent"]),
+        (verified_later, BY_USER, MAIL, []),
+        (verified_later, BY_USER, "post_by_mail", []),
+        # a no of an address that nobody confirmed
+        (unverified_objected, BY_USER, MAIL, ["pending", "objection"]),
+        (unverified_objected, BY_EMAIL, MAIL, ["objection", "unknown_subject"]),
+        (unverified_objected, BY_USER, "ads", ["objection"]),
+        (unverified_objected, BY_USER, "magazine", ["objection"]),
+        (unverified_objected, BY_USER, "analytics", []),
+        (unverified_refused, BY_USER, MAIL, ["no_consent", "suppressed"]),
+        (unverified_refused, BY_EMAIL, MAIL, ["suppressed", "unknown_subject"]),
+        (changing, BY_USER, MAIL, []),
+        (changing_to_one_who_objected, BY_USER, MAIL, ["objection"]),
+        (changing_to_one_who_objected, BY_USER, "analytics", []),
+        (changing_to_one_who_objected, BY_EMAIL, MAIL, []),
+        (changing_to_one_being_erased, BY_USER, MAIL, ["erasure"]),
+        (changing_to_one_being_erased, BY_USER, "account", []),
+        (changing_to_one_being_erased, BY_USER, "analytics", []),
+    ],
+    ids=lambda one: getattr(one, "__name__", str(one)),
+)
+def test_an_account_is_mailed_only_where_a_mailbox_stands_behind_it(
+    world: World, happened: Callable[[World], None], who: dict[str, str], purpose: str, why_not: list[str]
+) -> None:
+    happened(world)
+    assert reasons(world, purpose, **who) == why_not
+
+
+def moved(world: World) -> None:
+    granted_by_server(world)
+    world.account(USER, NEW)
+
+
+def corrected(world: World) -> None:
+    granted_by_server(world)
+    correct(world)
+
+
+def correct(world: World) -> None:
+    """Have both mailboxes prove that the new one takes the old one's place."""
+    world.confirm(EMAIL, world.ask(EMAIL, "rectification", corrections={"email": NEW}))
+    world.run_due()
+    link = world.mailed("address_confirm", NEW)[-1]["link"].partition("?t=")
+    requests.confirm(world.services, link[0].split("/")[-2], link[2])
+    world.run_due()
+
+
+def moved_with_a_yes_of_the_old_mailbox(world: World) -> None:
+    confirmed_account(world)
+    world.account(USER, NEW)
+
+
+def corrected_with_a_yes_of_the_old_mailbox(world: World) -> None:
+    confirmed_account(world)
+    correct(world)
+
+
+def corrected_and_the_old_mailbox_says_yes(world: World) -> None:
+    corrected_with_a_yes_of_the_old_mailbox(world)
+    world.decide({"ads": True}, email=EMAIL)
+    confirm(world)
+
+
+def objects(world: World, email: str) -> None:
+    world.ask(email, "objection")
+    world.run_due()
+
+
+def moved_and_the_old_mailbox_objects(world: World) -> None:
+    moved(world)
+    objects(world, EMAIL)
+
+
+def corrected_and_the_old_mailbox_objects(world: World) -> None:
+    corrected(world)
+    objects(world, EMAIL)
+
+
+def corrected_yes_and_the_old_mailbox_objects(world: World) -> None:
+    corrected_with_a_yes_of_the_old_mailbox(world)
+    objects(world, EMAIL)
+
+
+def moved_and_the_old_mailbox_unsubscribes(world: World) -> None:
+    moved(world)
+    stop(world, EMAIL, MAIL)
+
+
+def moved_and_the_old_mailbox_refuses_on_a_page(world: World) -> None:
+    moved(world)
+    world.decide({MAIL: False}, device_id=DEVICE, email=EMAIL)
+
+
+def moved_twice_and_the_first_mailbox_objects(world: World) -> None:
+    granted_by_server(world)
+    world.account(USER, "ann@between.test")
+    world.account(USER, NEW)
+    world.clock.at = plus(world.clock.at, "P2Y")
+    objects(world, EMAIL)
+
+
+def moved_and_the_new_holder_objects(world: World) -> None:
+    moved(world)
+    world.clock.at = plus(world.clock.at, "P1D")
+    world.account("u2", EMAIL)
+    objects(world, EMAIL)
+
+
+def moved_and_the_new_mailbox_objects(world: World) -> None:
+    moved(world)
+    objects(world, NEW)
+
+
+def moved_from_a_shared_mailbox_that_objects(world: World) -> None:
+    world.account("u2", EMAIL)
+    world.decide({MAIL: True}, server=True, user_id="u2")
+    moved(world)
+    objects(world, EMAIL)
+
+
+@pytest.mark.parametrize(
+    ("happened", "who", "purpose", "why_not"),
+    [
+        (moved, BY_EMAIL, MAIL, ["unknown_subject"]),
+        (moved, BY_EMAIL, "ads", ["unknown_subject"]),
+        (moved, BY_EMAIL, "magazine", ["unknown_subject"]),
+        (moved, BY_EMAIL, "analytics", []),
+        (moved, BY_EMAIL, "service_mail", []),
+        (moved, BY_NEW, MAIL, []),
+        (moved, BY_USER, MAIL, []),
+        (corrected, BY_EMAIL, MAIL, ["unknown_subject"]),
+        (corrected, BY_NEW, MAIL, []),
+        (corrected, BY_USER, MAIL, []),
+        (moved_and_the_new_mailbox_objects, BY_EMAIL, MAIL, ["unknown_subject"]),
+        (moved_and_the_new_mailbox_objects, BY_USER, MAIL, ["objection"]),
+        # what a mailbox itself confirmed stands where it is, and moves where both proved that it does
+        (moved_with_a_yes_of_the_old_mailbox, BY_EMAIL, MAIL, []),
+        (moved_with_a_yes_of_the_old_mailbox, BY_USER, MAIL, ["no_consent"]),
+        (corrected_with_a_yes_of_the_old_mailbox, BY_EMAIL, MAIL, ["unknown_subject"]),
+        (corrected_with_a_yes_of_the_old_mailbox, BY_NEW, MAIL, []),
+        (corrected_with_a_yes_of_the_old_mailbox, BY_USER, MAIL, []),
+        (corrected_and_the_old_mailbox_says_yes, BY_EMAIL, "ads", []),
+        (corrected_and_the_old_mailbox_says_yes, BY_NEW, "ads", ["no_consent"]),
+        (corrected_and_the_old_mailbox_says_yes, BY_NEW, MAIL, []),
+        # a no moves along with whoever has left
+        (moved_and_the_old_mailbox_objects, BY_USER, MAIL, ["objection"]),
+        (moved_and_the_old_mailbox_objects, BY_NEW, MAIL, ["objection"]),
+        (moved_and_the_old_mailbox_objects, BY_EMAIL, MAIL, ["objection", "unknown_subject"]),
+        (corrected_and_the_old_mailbox_objects, BY_USER, MAIL, ["objection"]),
+        (corrected_yes_and_the_old_mailbox_objects, BY_NEW, MAIL, ["objection"]),
+        (moved_and_the_old_mailbox_unsubscribes, BY_USER, MAIL, ["objection"]),
+        (moved_and_the_old_mailbox_refuses_on_a_page, BY_USER, MAIL, ["suppressed"]),
+        (moved_twice_and_the_first_mailbox_objects, BY_USER, "magazine", ["objection"]),
+        (moved_and_the_new_holder_objects, BY_USER, MAIL, []),
+        (moved_and_the_new_holder_objects, BY_EMAIL, MAIL, ["no_consent", "objection"]),
+        # whose no it is cannot be known: stop broadly
+        (moved_from_a_shared_mailbox_that_objects, BY_USER, MAIL, ["objection"]),
+        (moved_from_a_shared_mailbox_that_objects, {"user_id": "u2"}, MAIL, ["objection"]),
+    ],
+    ids=lambda one: getattr(one, "__name__", str(one)),
+)
+def test_who_left_an_address_is_not_mailed_there_and_takes_a_no_along(
+    world: World, happened: Callable[[World], None], who: dict[str, str], purpose: str, why_not: list[str]
+) -> None:
+    happened(world)
+    assert reasons(world, purpose, **who) == why_not
 
 
 def test_the_order_of_reasons_is_the_contracts() -> None:

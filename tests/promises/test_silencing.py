@@ -126,7 +126,7 @@ def test_one_that_is_down_for_a_day_is_shown_to_a_person(world: World) -> None:
     world.advance("PT23H")
     assert kinds(world) == []
     world.advance("PT8H")
-    assert kinds(world) == ["not_told"]
+    assert kinds(world) == ["not_told", "work_late"]
 
 
 def test_after_a_month_the_address_is_kept_no_longer_and_a_person_still_sees_it(world: World) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from shared import quota, references, strands
+from shared import ledger, quota, references, strands
 from shared.annex import OURS
 from shared.case import LIFTED, Case
 from shared.failures import NeverRetry, TryAgain
@@ -40,6 +40,7 @@ from shared.promises import (
     mailbox,
     meta_callbacks,
     notifying,
+    objections,
     operators,
     people,
     policy,
@@ -104,15 +105,19 @@ def refused_by(user: str = "u1") -> Prepare:
     return decide(NO_MARKETING, server=True, user_id=user)
 
 
+def yes_of(user: str = "u1") -> Prepare:
+    return decide({"marketing_email": True}, server=True, user_id=user)
+
+
 def refused_here() -> Prepare:
     return decide(NO_MARKETING, device_id=DEVICE, email=ANN)
 
 
-def yes(**who: str) -> Prepare:
-    """Confirm a yes to marketing that was asked for on a page."""
+def yes(*, server: bool = False, **who: str) -> Prepare:
+    """Confirm a yes to marketing that was asked for on a page, or by somebody signed in who had said no."""
 
     def prepare(w: World) -> Act:
-        w.decide({"marketing_email": True}, email=ANN, **who)
+        w.decide({"marketing_email": True}, server=server, email=ANN, **who)
         w.run_due()
         token = w.mailed("consent_confirm")[-1]["link"].partition("?t=")[2]
         return lambda: confirmations.confirm(w.services, w.services.policies.current(), token)
@@ -397,6 +402,15 @@ def the_ending_gave_way(w: World) -> bool:
     return found == {"account_closed": "withdrawn", "server": "completed"}
 
 
+def the_late_answer_is_evidence(w: World) -> bool:
+    """A person's word stands, and what the vendor said behind it is kept too."""
+    (request,) = every(w.services.store, ALL_REQUESTS)
+    case = Case.read(w.services, request.id)
+    kinds = [one.record.kind for one in ledger.stream_of(w.services.store, case.id)]
+    told = [one for one in kinds if one in {"step.resolved", "step.answered_late"}]
+    return told == ["step.resolved", "step.answered_late"] and case.record.steps["stripe"].outcome == "accepted"
+
+
 def one_campaign_is_open(w: World) -> bool:
     return len(w.services.store.query(ALL_CAMPAIGNS)) == 2  # with the first version's
 
@@ -450,6 +464,22 @@ ROWS: dict[str, Meeting] = {
     ),
     "an account moves, and refuses": Meeting([link()], moved(), refused_by()),
     "an account refuses, and moves": Meeting([link()], refused_by(), moved()),
+    "an account moves, its old address refuses on a page": Meeting([link()], moved(), refused_here()),
+    "an old address unsubscribes, its account moves": Meeting([link()], unsubscribe(), moved()),
+    "an account moves, its old address objects": Meeting([link()], moved(), asked("objection")),
+    "an old address objects, its account moves": Meeting([link()], asked("objection"), moved()),
+    "a no is carried after its account, which moves on": Meeting(
+        [link(), moved(), asked("objection")], running(objections.FOLLOW), link(email="ann@newest.test")
+    ),
+    "an account moves on, and a no is carried after it": Meeting(
+        [link(), moved(), asked("objection")], link(email="ann@newest.test"), running(objections.FOLLOW)
+    ),
+    "a no is carried to where its account moves at this moment": Meeting(
+        [link(), asked("objection")], running(objections.FOLLOW), moved()
+    ),
+    "a no is carried after its account, and the new address says yes": Meeting(
+        [link(), moved(), asked("objection")], running(objections.FOLLOW), decide({"marketing_email": True}, email=NEW)
+    ),
     "an account is closed twice": Meeting([link()], closed()),
     "an account is closed twice by staff": Meeting([link()], closed("staff")),
     "an account is closed, and erased": Meeting([link()], closed(), confirmed()),
@@ -461,6 +491,21 @@ ROWS: dict[str, Meeting] = {
     "a no to mail comes twice": Meeting([], refused_here()),
     "a yes to mail comes twice": Meeting([], decide({"marketing_email": True}, device_id=DEVICE, email=ANN)),
     "a no of an account comes twice": Meeting([link()], refused_by()),
+    "an account says yes after a no twice": Meeting([link(), unsubscribe()], yes_of()),
+    "an account says yes after a no, and moves": Meeting([link(), unsubscribe()], yes_of(), moved()),
+    "an account moves, and says yes after a no": Meeting([link(), unsubscribe()], moved(), yes_of()),
+    "an account says yes, and its mailbox unsubscribes": Meeting([link()], yes_of(), unsubscribe()),
+    "a mailbox unsubscribes, and its account says yes": Meeting([link()], unsubscribe(), yes_of()),
+    "an account's yes after a no is confirmed twice": Meeting([link(), unsubscribe()], yes(server=True, user_id="u1")),
+    "an account's yes after a no is confirmed, and it refuses": Meeting(
+        [link(), unsubscribe()], yes(server=True, user_id="u1"), refused_by()
+    ),
+    "an account refuses, and its yes after a no is confirmed": Meeting(
+        [link(), unsubscribe()], refused_by(), yes(server=True, user_id="u1")
+    ),
+    "an account's yes after a no is confirmed, and it is erased": Meeting(
+        [link(), unsubscribe()], yes(server=True, user_id="u1"), confirmed()
+    ),
     "a device says yes, and no": Meeting(
         [], decide({"analytics": True}, device_id=DEVICE), decide({"analytics": False}, device_id=DEVICE)
     ),
@@ -590,12 +635,17 @@ ROWS: dict[str, Meeting] = {
         [*ERASED, lambda w: (own_step()(w), retried(OURS)(w))[1]], own_step(), own_step(number=1), within="P3D"
     ),
     "a step runs, and is resolved": Meeting(
-        ERASED, stripes_step(), lambda w: (stripes_step()(w), resolved("stripe")(w))[1], within="P3D"
+        ERASED,
+        stripes_step(),
+        lambda w: (stripes_step()(w), resolved("stripe")(w))[1],
+        the_late_answer_is_evidence,
+        within="P3D",
     ),
     "a step fails, and is resolved": Meeting(
         [stripe(answer=fails(NeverRetry("no"))), *ERASED],
         stripes_step(),
         lambda w: (stripes_step()(w), resolved("stripe")(w))[1],
+        the_late_answer_is_evidence,
         within="P3D",
     ),
     # restriction and rectification
@@ -603,6 +653,7 @@ ROWS: dict[str, Meeting] = {
         [stripe(restricts=fails(NeverRetry("no"))), *RESTRICTED],
         running(notifying.NOTIFY),
         resolved("stripe", "restriction"),
+        the_late_answer_is_evidence,
         within="P3D",
     ),
     "recipients are told twice, since one was retried": Meeting(
@@ -644,6 +695,16 @@ ROWS: dict[str, Meeting] = {
         ],
         running(rectifying.CORRECT),
         unsubscribe(NEW),
+    ),
+    "a correction names a new address, and the old one unsubscribes": Meeting(
+        [link(), confirmed("rectification", corrections={"email": NEW}), after(minutes=1), new_address_confirmed()],
+        running(rectifying.CORRECT),
+        unsubscribe(),
+    ),
+    "an old address unsubscribes, and a correction names a new one": Meeting(
+        [link(), confirmed("rectification", corrections={"email": NEW}), after(minutes=1), new_address_confirmed()],
+        unsubscribe(),
+        running(rectifying.CORRECT),
     ),
     # what nobody asked for
     "an event of Stripe comes twice": Meeting([paying()], ended()),

@@ -33,7 +33,7 @@ def usual(account: str) -> list[Body]:
 
 
 def audience(id: str, account: str, name: str, subtype: str = "CUSTOM", **more: Any) -> Body:
-    """Return an audience. `refuses`: why it takes no removals, a name in `meta_wire.LOCKS`."""
+    """Return an audience. `refuses`: why it takes no removals, a name in `meta_wire.LOCKS`; `misreads`: entries it cannot read."""
     return {"id": id, "account_id": account, "name": name, "subtype": subtype, "operation_status": NORMAL} | more
 
 
@@ -64,7 +64,7 @@ def remove(call: Call, account: str) -> Response:
     lock = "flagged" if target["operation_status"] == FLAGGED else target.get("refuses")
     if lock:
         wire.refused(wire.LOCKS[lock])
-    return wire.answer(_removed(call.shelf, target["id"], hashes))
+    return wire.answer(_removed(call.shelf, target["id"], hashes, target.get("misreads", [])))
 
 
 def hashed(email: str) -> str:
@@ -82,10 +82,11 @@ def put_in(shelf: Shelf, account: str, email: str) -> list[str]:
     return ids
 
 
-def _removed(shelf: Shelf, target: str, hashes: Sequence[str]) -> Body:
-    invalid = [one for one in hashes if not HASH.fullmatch(one)]
+def _removed(shelf: Shelf, target: str, hashes: Sequence[str], misread: Sequence[str]) -> Body:
+    invalid = [one for one in hashes if one in misread or not HASH.fullmatch(one)]
     for one in hashes:
-        shelf.delete("member", id=f"{target}:{one}")
+        if one not in invalid:
+            shelf.delete("member", id=f"{target}:{one}")
     return {
         "audience_id": target,
         "session_id": "1",

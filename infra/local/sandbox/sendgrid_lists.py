@@ -31,6 +31,8 @@ DETAILS: dict[str, Body] = {
 }
 LONGEST_NAME, LONGEST_DESCRIPTION = 30, 100
 MOST_IN_PAGE = 500
+MOST_GIVEN = 500
+"""How many a page holds, however many are asked for."""
 
 
 def groups(call: Call) -> Response:
@@ -195,7 +197,7 @@ def _page(call: Call, found: list[Body]) -> Response:
         refused(400, f"limit must be from 1 to {MOST_IN_PAGE}", "limit")
     first, last = int(asked["start_time"] or 0), int(asked["end_time"] or 1 << 40)
     within = [one for one in found[::-1] if first <= one["created"] <= last]
-    return answer(within[offset : offset + limit])
+    return answer(within[offset : offset + min(limit, MOST_GIVEN)])
 
 
 def _groups(shelf: Shelf) -> list[Body]:
