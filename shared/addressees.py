@@ -10,13 +10,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+import msgspec
+
 from shared import batches, identity
-from shared.identity import Identifiers
 from shared.notice_call import Chosen
 from shared.ports import Services
 from shared.promises import people
-from shared.records import ACCOUNTS, Batch, Campaign, Link, Subject
+from shared.records import ACCOUNTS, Addressee, Batch, Campaign, Link
 from shared.store import Stored, every
+
+
+class Mailbox(msgspec.Struct, frozen=True, gc=False):
+    """What of somebody's `identity.Identifiers` a mail needs. The rest is not even decoded: half of what opening costs."""
+
+    addresses: list[str] = []
+    locale: str | None = None
+    shared: bool = False
 
 
 class Read(NamedTuple):
@@ -26,7 +35,7 @@ class Read(NamedTuple):
     left: list[str]
 
 
-def of_page(services: Services, page: Sequence[Stored[Subject]], campaign: Campaign) -> Read:
+def of_page(services: Services, page: Sequence[Stored[Addressee]], campaign: Campaign) -> Read:
     """Return who of these accounts is written to now."""
     found: dict[str, Chosen] = {}
     left: list[str] = []
@@ -53,9 +62,9 @@ def still_unheard(services: Services, batch: Batch, campaign: Campaign, *, in_ra
     return list(found.values())
 
 
-def _read(services: Services, refs: Sequence[str], *, in_range: bool) -> Iterable[Stored[Subject]]:
+def _read(services: Services, refs: Sequence[str], *, in_range: bool) -> Iterable[Stored[Addressee]]:
     if not in_range or not refs:
-        return [one for ref in refs if (one := services.store.get(Subject, ref))]
+        return [one for ref in refs if (one := services.store.get(Addressee, ref))]
     wanted = set(refs)
     # all of the range: accounts that came since the batch was made stand in between
     between = every(services.store, ACCOUNTS, "account", at_least=refs[0], at_most=refs[-1])
@@ -63,17 +72,17 @@ def _read(services: Services, refs: Sequence[str], *, in_range: bool) -> Iterabl
 
 
 def _reachable(
-    services: Services, page: Iterable[Stored[Subject]], campaign: Campaign
-) -> Iterator[tuple[Stored[Subject], Identifiers]]:
+    services: Services, page: Iterable[Stored[Addressee]], campaign: Campaign
+) -> Iterator[tuple[Stored[Addressee], Mailbox]]:
     """Yield the account holders of before with a confirmed mailbox that is there."""
-    for one in page:
-        if one.record.created_at <= campaign.announced_at and one.record.unreachable_at is None:
-            known = services.vault.unsealed(f"subjects/{one.id}", one.record.sealed, Identifiers)
-            if known.addresses:
-                yield one, known
+    at = campaign.announced_at
+    there = [one for one in page if one.record.created_at <= at and one.record.unreachable_at is None]
+    places, sealed = [f"subjects/{one.id}" for one in there], [one.record.sealed for one in there]
+    opened = services.vault.unsealed_all(places, sealed, Mailbox)
+    return ((one, known) for one, known in zip(there, opened, strict=True) if known.addresses)
 
 
-def _chosen(n: int, one: Stored[Subject], known: Identifiers) -> Chosen:
+def _chosen(n: int, one: Stored[Addressee], known: Mailbox) -> Chosen:
     return Chosen(n, one.id, known.addresses[-1], known.locale or "en")
 
 
@@ -84,7 +93,7 @@ def _is_an_elder_ones(services: Services, ref: str, email: str, campaign: Campai
     """Tell whether an elder account of the mailbox gets the mail, as things stand."""
     links = _links_of_before(services, email, campaign)
     while (eldest := identity.eldest(links)) not in {None, ref}:
-        stored = services.store.get(Subject, str(eldest))
+        stored = services.store.get(Addressee, str(eldest))
         one = [stored] if stored is not None else []
         if any(known.addresses[-1] == email for _, known in _reachable(services, one, campaign)):
             return True

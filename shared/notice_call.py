@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ import msgspec
 from shared import batches, references
 from shared.catalogue import Entries, differing
 from shared.failures import NeverRetry, Unacceptable
-from shared.ports import Recipient, Services
+from shared.ports import Recipients, Services
 from shared.promises import in_effect, policy
 from shared.promises.unsubscribing import preferences_links
 from shared.records import Batch, Campaign
@@ -39,7 +40,7 @@ class Call:
     def __init__(self, services: Services, campaign: Campaign, batch: Stored[Batch]) -> None:
         self._services = services
         self._batch = batch
-        self._words = words(services, campaign.version)
+        self._words = words(services, campaign.version)  # type: ignore[arg-type]  # one container a process
         self._posts = 0
         self.taken = 0
         self.refused = 0
@@ -54,26 +55,28 @@ class Call:
 
         Raises InDoubt, TryAgain, NeverRetry; `known` holds what is known then.
         """
-        postman, by_language = self._services.postman, defaultdict[str, list[Chosen]](list)
-        languages = {locale: postman.language(MAIL, locale) for locale in {one.locale for one in chosen}}
-        for one in chosen:
-            by_language[languages[one.locale]].append(one)
-        for language, some in by_language.items():
+        for language, some in self._by_language(chosen).items():
             self._post(language, some)
         if len(chosen) > 1:
             self._doubt_the_mail(most=len(chosen) - 1)
         return self._posts <= MOST_POSTS
+
+    def _by_language(self, chosen: Sequence[Chosen]) -> Mapping[str, Sequence[Chosen]]:
+        by_locale, by_language = defaultdict[str, list[Chosen]](list), defaultdict[str, list[Chosen]](list)
+        for one in chosen:
+            by_locale[one.locale].append(one)
+        for locale, some in by_locale.items():
+            by_language[self._services.postman.language(MAIL, locale)] += some
+        return by_language
 
     def _post(self, language: str, some: Sequence[Chosen]) -> None:
         self._posts += 1
         if self._posts > MOST_POSTS:
             return
         services = self._services
-        links = preferences_links(services, [one.email for one in some])
-        recipients = [
-            Recipient(one.email, references.of_recipient(self._batch.id, one.n), link)
-            for one, link in zip(some, links, strict=True)
-        ]
+        addresses = [one.email for one in some]
+        names = references.of_recipients(self._batch.id, [one.n for one in some])
+        recipients = Recipients(addresses, names, preferences_links(services, addresses))
         try:
             services.postman.post_all(MAIL, language, self._words, recipients)
             self.taken |= sum(1 << one.n for one in some)
@@ -96,8 +99,12 @@ class Call:
         return bool(self.taken | batches.heard(self._batch.record))
 
 
+@lru_cache(maxsize=1)
 def words(services: Services, version: str) -> dict[str, Any]:
-    """Return what the mail says of a version: the same for everybody. What changes, it says against what they live under."""
+    """Return what the mail says of a version: the same for everybody. What changes, it says against what they live under.
+
+    The last answer is kept, for the next thousand: a version never changes, nor what was published before it.
+    """
     announced = policy.read(services, version)
     published, before = announced.policy, in_effect.lived_under(services, announced)
     recipients = differing(before.policy.catalogue, published.catalogue).recipients if before else Entries()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -146,12 +146,15 @@ class Forwarded(msgspec.Struct, frozen=True, kw_only=True):
     attachments: list[Attachment]
 
 
-class Recipient(msgspec.Struct, frozen=True, gc=False):
-    """One of many who get the same mail: the address, the reference its events carry, and the own preference page."""
+class Recipients(NamedTuple):
+    """Many who get the same mail, side by side: addresses, the references their events carry, their own preference pages.
 
-    to: str
-    reference: str
-    preferences_url: str
+    Not one object each: making a thousand of them costs as much as putting them into the call.
+    """
+
+    addresses: Sequence[str]
+    references: Sequence[str]
+    preferences_urls: Sequence[str]
 
 
 class Postman(Protocol):
@@ -169,7 +172,7 @@ class Postman(Protocol):
         """Return the language in which this mail exists for a locale; `""` for English."""
         ...
 
-    def post_all(self, template: str, language: str, words: Mapping[str, Any], recipients: Sequence[Recipient]) -> str:
+    def post_all(self, template: str, language: str, words: Mapping[str, Any], recipients: Recipients) -> str:
         """Compose one mail and hand it over for up to 1,000 recipients in one call; return the vendor's message id.
 
         Raises InDoubt when the call was cut off, Unacceptable when nothing was taken because of what was sent, TryAgain

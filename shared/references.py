@@ -6,6 +6,7 @@ The mail service keeps these for good and cannot erase them, so they name a mail
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 MOST_IN_A_BATCH = 1000
 """Recipients of one call of mail/send, and bits of a bitmap."""
@@ -18,9 +19,10 @@ def of_mail(request_id: str, mail_id: str) -> str:
     return f"{REQUEST}.{request_id}.{mail_id}"
 
 
-def of_recipient(batch_id: str, number: int) -> str:
-    """Name one mail of a campaign: the number of its recipient in the batch, from 0."""
-    return f"{BATCH}.{batch_id}.{number}"
+def of_recipients(batch_id: str, numbers: Iterable[int]) -> list[str]:
+    """Name mails of a campaign: the numbers of their recipients in the batch, from 0."""
+    of = f"{BATCH}.{batch_id}."
+    return [f"{of}{number}" for number in numbers]
 
 
 def read(text: str) -> tuple[str, str, int] | None:

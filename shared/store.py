@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
 
 from shared.failures import NeverRetry, TryAgain
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """Something stored. Each type names its collection; ids live beside the record, not in it.
+class View(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What is read of something stored: a record, or some of its fields. Each type names its collection.
 
     A tree, never part of a ring: with `gc=False` the collector need not look at the thousands of a batch.
     """
@@ -24,12 +24,19 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     collection: ClassVar[str]
 
 
-R = TypeVar("R", bound=Record)
-R_co = TypeVar("R_co", bound=Record, covariant=True)
+class Record(View, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Something stored, whole: only this is ever written. Its id lives beside it, not in it."""
+
+
+R = TypeVar("R", bound=View)
+R_co = TypeVar("R_co", bound=View, covariant=True)
 
 
 class Stored(msgspec.Struct, Generic[R_co], frozen=True, gc=False):
-    """A record as read: its id and an opaque token that changes with every write."""
+    """A record, or a view of one, as read: its id and an opaque token that changes with every write.
+
+    The token of a view may be empty: nothing is written on the condition of one.
+    """
 
     id: str
     version: str
@@ -53,7 +60,7 @@ class Put(msgspec.Struct, frozen=True):
 class Update(msgspec.Struct, frozen=True):
     """Write a record on the condition that it is still as it was read."""
 
-    was: Stored[Any]
+    was: Stored[Record]
     record: Record
 
 
@@ -151,6 +158,8 @@ def every(
     last: Stored[R] | None = None
     while found := store.query(query, *equals, at_least=at_least, at_most=at_most, after=last, limit=page):
         yield from found
+        if len(found) < page:
+            return
         last = found[-1]
 
 

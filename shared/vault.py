@@ -12,7 +12,7 @@ import binascii
 import functools
 import hmac
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -28,6 +28,7 @@ URL_SAFE = bytes.maketrans(b"+/", b"-_")
 KEY_ID_BYTES = 4
 HEAD_BYTES = KEY_ID_BYTES + NONCE_BYTES
 T = TypeVar("T")
+_to_texts = msgspec.json.Decoder(list[str]).decode
 
 
 class Keyset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,6 +61,11 @@ def _fresh() -> dict[str, bytes]:
 def b64url(data: bytes) -> str:
     """Encode as RFC 7515 does: URL-safe, no padding."""
     return binascii.b2a_base64(data, newline=False).translate(URL_SAFE, b"=").decode()
+
+
+def b64url_all(many: Sequence[bytes]) -> list[str]:
+    """Encode many as `b64url` does, by way of one JSON array: it costs half of one by one."""
+    return _to_texts(msgspec.json.encode(many).translate(URL_SAFE, b"="))
 
 
 def unb64url(text: str) -> bytes:
@@ -102,29 +108,38 @@ class Vault:
 
     def seal(self, place: str, value: Any) -> bytes:
         """Seal a JSON-able value to the place where it stands (`collection/id`)."""
-        return next(self.seal_all(place, [value]))
+        return self.seal_all(place, [value])[0]
 
-    def seal_all(self, place: str, values: Sequence[Any]) -> Iterator[bytes]:
+    def seal_all(self, place: str, values: Sequence[Any]) -> list[bytes]:
         """Seal values to one place, each by itself, in their order."""
         key_id, encrypt, where = self._seal_id, self._seals[self._seal_id].encrypt, place.encode()
         # all at once: asking the system for randomness costs more than sealing
-        nonces = secrets.token_bytes(NONCE_BYTES * len(values))
-        for n, value in enumerate(values):
-            nonce = nonces[n * NONCE_BYTES : (n + 1) * NONCE_BYTES]
-            yield key_id + nonce + encrypt(nonce, msgspec.json.encode(value), where)
+        nonces, to_json = secrets.token_bytes(NONCE_BYTES * len(values)), msgspec.json.Encoder().encode
+        pieces = (nonces[at : at + NONCE_BYTES] for at in range(0, len(nonces), NONCE_BYTES))
+        return [
+            b"".join((key_id, nonce, encrypt(nonce, to_json(value), where)))
+            for nonce, value in zip(pieces, values, strict=True)
+        ]
 
     def unseal(self, place: str, sealed: bytes) -> Any:
         """Open what was sealed to this place. Raises NeverRetry when it was moved, altered or its key is gone."""
-        return msgspec.json.decode(self._plain(place, sealed))
+        return msgspec.json.decode(self._plain([place], [sealed])[0])
 
     def unsealed(self, place: str, sealed: bytes, kind: type[T]) -> T:
         """Open what was sealed to this place as a value of a type. Raises as `unseal` does."""
-        return msgspec.json.decode(self._plain(place, sealed), type=kind)
+        return msgspec.json.decode(self._plain([place], [sealed])[0], type=kind)
 
-    def _plain(self, place: str, sealed: bytes) -> bytes:
+    def unsealed_all(self, places: Sequence[str], sealed: Sequence[bytes], kind: type[T]) -> list[T]:
+        """Open many values of a type, each at its own place, in their order. Raises as `unseal` does."""
+        return list(map(msgspec.json.Decoder(kind).decode, self._plain(places, sealed)))
+
+    def _plain(self, places: Sequence[str], sealed: Sequence[bytes]) -> list[bytes]:
+        ciphers = self._seals
         try:
-            cipher = self._seals[sealed[:KEY_ID_BYTES]]
-            return cipher.decrypt(sealed[KEY_ID_BYTES:HEAD_BYTES], sealed[HEAD_BYTES:], place.encode())
+            return [
+                ciphers[one[:KEY_ID_BYTES]].decrypt(one[KEY_ID_BYTES:HEAD_BYTES], one[HEAD_BYTES:], place.encode())
+                for place, one in zip(places, sealed, strict=True)
+            ]
         except (KeyError, InvalidTag) as error:
             raise NeverRetry("sealed_value_does_not_open") from error
 

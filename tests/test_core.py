@@ -15,7 +15,7 @@ from shared.failures import BadInput, Misconfigured, NeverRetry
 from shared.identity import Identifiers
 from shared.store import Stored
 from shared.times import plus, rfc3339, statutory_month, valid_duration
-from shared.vault import Keyset, Vault, b64url, canonical, unb64url
+from shared.vault import Keyset, Vault, b64url, b64url_all, canonical, unb64url
 from shared.website_data import filled, website_data_from
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -103,6 +103,24 @@ def test_a_sealed_value_opens_only_where_it_stands(vault: Vault) -> None:
             vault.unseal(place, value)
 
 
+def test_many_values_open_each_at_its_own_place_and_in_their_order(vault: Vault) -> None:
+    known = [Identifiers(user_id=f"u{n}") for n in range(5)]
+    places = [f"subjects/{n}" for n in range(5)]
+    sealed = [vault.seal(place, one) for place, one in zip(places, known, strict=True)]
+    assert vault.unsealed_all(places, sealed, Identifiers) == known
+    assert vault.unsealed_all([], [], Identifiers) == []
+    with pytest.raises(NeverRetry, match="sealed_value_does_not_open"):
+        vault.unsealed_all(places, [*sealed[1:], sealed[0]], Identifiers)
+    with pytest.raises(ValueError, match="shorter"):
+        vault.unsealed_all(places, sealed[:4], Identifiers)
+
+
+def test_many_values_sealed_at_once_share_no_nonce_and_open_one_by_one(vault: Vault) -> None:
+    sealed = vault.seal_all("here", [1, 1, {"a": 1}])
+    assert [vault.unseal("here", one) for one in sealed] == [1, 1, {"a": 1}]
+    assert len({one[:16] for one in sealed}) == 3
+
+
 def test_rotated_keys_still_read_what_was_written_before() -> None:
     old = Keyset.generate()
     before, after = Vault(old), Vault(old.rotated())
@@ -121,6 +139,11 @@ def test_a_hash_for_one_use_says_nothing_for_another(vault: Vault) -> None:
 @given(st.binary(max_size=50))
 def test_url_safe_text_goes_both_ways(data: bytes) -> None:
     assert unb64url(b64url(data)) == data
+
+
+@given(st.lists(st.binary()))
+def test_many_texts_at_once_are_those_of_one_by_one(many: list[bytes]) -> None:
+    assert b64url_all(many) == [b64url(one) for one in many]
 
 
 def chain(vault: Vault, length: int) -> list[Stored[ledger.LedgerEntry]]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
@@ -97,7 +98,17 @@ def test_every_query_the_code_makes_is_declared_once_beside_the_records() -> Non
     made = [path for path in SOURCES if path.name != "records.py" and re.search(r"\bQuery\(", path.read_text())]
     assert [path.name for path in made if path.name != "store.py"] == []
     assert len({(query.kind, query.equals, query.by) for query in QUERIES}) >= len(QUERIES) - 2
-    assert all(isinstance(query, Query) and query.kind in RECORDS for query in QUERIES)
+    assert all(isinstance(query, Query) for query in QUERIES)
+    assert {query.kind.collection for query in QUERIES} <= {kind.collection for kind in RECORDS}
+
+
+def test_a_view_names_fields_of_its_record_as_the_record_has_them() -> None:
+    fields = {kind.collection: {one.name: one.type for one in msgspec.structs.fields(kind)} for kind in RECORDS}
+    views = {query.kind for query in QUERIES} - set(RECORDS)
+    assert views
+    for view in views:
+        named = {one.name: one.type for one in msgspec.structs.fields(view)}
+        assert named.items() <= fields[view.collection].items()
 
 
 def test_no_function_but_work_loads_a_vendors_library() -> None:

@@ -17,10 +17,10 @@ import msgspec
 
 from infra.gcp.calls import Api, code_of, messages
 from shared.failures import NeverRetry, TryAgain
-from shared.records import QUERIES, has_index
-from shared.store import Bound, Change, Conflict, Create, Delete, Put, Query, Record, Stored, Update, check_size
+from shared.records import has_index, queried
+from shared.store import Bound, Change, Conflict, Create, Delete, Put, Query, Record, Stored, Update, View, check_size
 
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=View)
 SECONDS = 10
 LONGEST_ID_BYTES = 1500
 CONFLICTS = frozenset({"ALREADY_EXISTS", "FAILED_PRECONDITION", "ABORTED"})
@@ -116,7 +116,7 @@ class FirestoreStore:
     def _bound(self, query: Query[Any], bound: Bound) -> Any:
         return self._reference(query.kind, str(bound)) if query.by == "id" else _value(bound)
 
-    def _reference(self, kind: type[Record], id: str) -> Any:
+    def _reference(self, kind: type[View], id: str) -> Any:
         return _Value(reference_value=self._name(kind, id))
 
     def commit(self, changes: Sequence[Change]) -> list[str]:
@@ -180,7 +180,7 @@ class FirestoreStore:
                 fields[field].CopyFrom(_value(value))
         return write
 
-    def _name(self, kind: type[Record], id: str) -> str:
+    def _name(self, kind: type[View], id: str) -> str:
         return f"{self._root}/{kind.collection}/{id}"
 
     def _possible_name(self, kind: type[Record], id: str) -> str:
@@ -194,13 +194,6 @@ class FirestoreStore:
 
     def compact(self) -> None:
         """Do nothing: Firestore rewrites its own files; what PITR and backups still hold ends with the horizon."""
-
-
-@lru_cache
-def queried(kind: type[Record]) -> tuple[str, ...]:
-    """Return the fields of a record that any query names: they are fields of the document too."""
-    named = {field for query in QUERIES if query.kind is kind for field in (*query.equals, query.by)}
-    return tuple(sorted(named - {"id"}))
 
 
 def _path(query: Query[Any]) -> str:

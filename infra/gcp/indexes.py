@@ -12,8 +12,7 @@ from typing import Any
 
 import yaml
 
-from infra.gcp.firestore_store import queried
-from shared.records import QUERIES, RECORDS, Idempotency, Quota, Submission, Throttle
+from shared.records import QUERIES, RECORDS, Idempotency, Quota, Submission, Throttle, queried
 from shared.store import Query, Record
 
 NEVER_QUERIED = ("body", "mark")
@@ -41,7 +40,9 @@ def _fields(query: Query[Any]) -> tuple[str, ...]:
 
 def _exempt(kind: type[Record]) -> list[str]:
     """Return the fields no query asks for alone: an index of growing times would only slow each write."""
-    alone = {_fields(query)[0] for query in QUERIES if query.kind is kind and len(_fields(query)) == 1}
+    alone = {
+        _fields(query)[0] for query in QUERIES if query.kind.collection == kind.collection and len(_fields(query)) == 1
+    }
     return [*NEVER_QUERIED, *(field for field in queried(kind) if field not in alone)]
 
 

@@ -15,17 +15,19 @@ import threading
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import repeat
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from infra.local.sqlite_tables import FIELDS, column, create_tables, indexed, insertion, sql_value
+from infra.local.sqlite_log import LONGEST_PAGES, Log
+from infra.local.sqlite_tables import column, create_tables, indexed, insertion, sql_value
 from shared.failures import NeverRetry, TryAgain
-from shared.records import RECORDS, has_index
-from shared.store import Bound, Change, Conflict, Create, Delete, Put, Query, Record, Stored, Update, check_size
+from shared.records import RECORDS, has_index, queried
+from shared.store import Bound, Change, Conflict, Create, Delete, Put, Query, Record, Stored, Update, View, check_size
 
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=View)
 BUSY_SECONDS = 5.0
 COMPACTED_WITHIN = timedelta(days=1)
 _to_json = msgspec.json.Encoder().encode
@@ -41,6 +43,7 @@ class SqliteStore:
         self._synchronous = synchronous
         self._lock = threading.Lock()
         self._local = threading.local()
+        self._log = Log(self._connect)
         # unknown at start: another process may have deleted and ended before it compacted
         self._deleted = True
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,8 +62,7 @@ class SqliteStore:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={self._synchronous}")
         connection.execute("PRAGMA secure_delete=ON")
-        # each checkpoint writes back scattered pages and waits for the disk: rarer ones cost a tenth less a commit
-        connection.execute("PRAGMA wal_autocheckpoint=4000")
+        connection.execute(f"PRAGMA wal_autocheckpoint={LONGEST_PAGES}")
         # sorting and rewriting must not leave copies in files of their own
         connection.execute("PRAGMA temp_store=MEMORY")
         return connection
@@ -72,8 +74,9 @@ class SqliteStore:
         return reader
 
     def get(self, kind: type[R], id: str) -> Stored[R] | None:
+        rows = f'SELECT id, version, body FROM "{kind.collection}" WHERE id = ?'  # noqa: S608 - names are ours
         with _database_errors():
-            row = self._reader().execute(_SELECT[kind], (id,)).fetchone()
+            row = self._reader().execute(rows, (id,)).fetchone()
         return _stored(kind, row) if row else None
 
     def query(
@@ -101,19 +104,21 @@ class SqliteStore:
             conditions.append(f"{by} IS NOT NULL")
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         order = "id" if query.by == "id" else f"{by}, id"
-        rows = f'SELECT id, version, body FROM "{query.kind.collection}"{where} ORDER BY {order} LIMIT ?'  # noqa: S608
+        version = "version" if issubclass(query.kind, Record) else "NULL AS version"
+        rows = f'SELECT id, {version}, body FROM "{query.kind.collection}"{where} ORDER BY {order} LIMIT ?'  # noqa: S608
         with _database_errors():
             ids, versions, bodies = self._reader().execute(_IN_ONE_ROW.format(rows), (*values, limit)).fetchone()
         if bodies is None:
             return []
-        records = _decoder_of_many(query.kind).decode(bodies)
-        return list(map(Stored, _to_ids(ids), versions.split(","), records))
+        records = _decoder(query.kind).decode_lines(bodies)
+        return list(map(Stored, _to_ids(ids), versions.split(",") if versions else repeat(""), records))
 
     def commit(self, changes: Sequence[Change]) -> list[str]:
         # encoded before the lock is taken: writers wait for nothing but SQLite
         steps = [_statement(change) for change in changes]
         written = [step[1] for change, step in zip(changes, steps, strict=True) if not isinstance(change, Delete)]
-        check_size(list(map(_size, written)), len(changes))
+        sizes = list(map(_size, written))
+        check_size(sizes, len(changes))
         with self._lock, _database_errors():
             writer = self._writer
             writer.execute("BEGIN IMMEDIATE")
@@ -130,17 +135,18 @@ class SqliteStore:
                 with contextlib.suppress(sqlite3.Error):
                     writer.execute("ROLLBACK")
                 raise
+            self._log.grew(len(changes), sum(sizes))
         return [
             "" if isinstance(change, Delete) else str(step[1][0]) for change, step in zip(changes, steps, strict=True)
         ]
 
     def physically_gone(self, now: datetime) -> datetime:
-        with self._lock, _database_errors():
+        with self._log.at_rest(), self._lock, _database_errors():
             self._truncate_log()
         return now + COMPACTED_WITHIN
 
     def compact(self) -> None:
-        with self._lock, _database_errors():
+        with self._log.at_rest(), self._lock, _database_errors():
             if not self._deleted:
                 return
             self._writer.execute("VACUUM")
@@ -155,7 +161,8 @@ class SqliteStore:
 
     def close(self) -> None:
         """Close the writing connection; reading ones close with their threads."""
-        self._writer.close()
+        with self._log.at_rest():
+            self._writer.close()
 
 
 def _statement(change: Change) -> tuple[str, tuple[Any, ...], bool]:
@@ -184,16 +191,15 @@ def _version() -> int:
 
 
 def _update(kind: type[Record]) -> str:
-    names = ", ".join(f"{column(field)} = ?" for field in ["version", "body", *FIELDS[kind]])
+    names = ", ".join(f"{column(field)} = ?" for field in ["version", "body", *queried(kind)])
     return f'UPDATE "{kind.collection}" SET {names} WHERE id = ? AND version = ?'  # noqa: S608 - names are ours
 
 
 # sqlite3 gives the interpreter's lock away for each row it steps to, and beside a busy thread waits for it again as often:
 # row by row, a page of a thousand takes seconds there
 _IN_ONE_ROW = """
-    SELECT json_group_array(id), group_concat(version), '[' || group_concat(body) || ']' FROM ({})
+    SELECT json_group_array(id), group_concat(version), group_concat(body, '\n') FROM ({})
 """
-_SELECT = {kind: f'SELECT id, version, body FROM "{kind.collection}" WHERE id = ?' for kind in RECORDS}  # noqa: S608
 _INSERT = {kind: insertion("INSERT", kind) for kind in RECORDS}
 _UPSERT = {kind: insertion("INSERT OR REPLACE", kind) for kind in RECORDS}
 _UPDATE = {kind: _update(kind) for kind in RECORDS}
@@ -204,11 +210,6 @@ _DELETE_UNCHANGED = {kind: f"{_DELETE[kind]} AND version = ?" for kind in RECORD
 @lru_cache
 def _decoder(kind: type[R]) -> msgspec.json.Decoder[R]:
     return msgspec.json.Decoder(kind)
-
-
-@lru_cache
-def _decoder_of_many(kind: type[R]) -> msgspec.json.Decoder[list[R]]:
-    return msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
 
 
 def _stored(kind: type[R], row: tuple[str, int, bytes]) -> Stored[R]:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from shared.failures import NeverRetry
-from shared.records import QUERIES, RECORDS, WebsiteDocument
+from shared.records import QUERIES, RECORDS, Alias, LedgerEntry, Subject, Suppression, WebsiteDocument, queried
 from shared.store import Record
 from shared.times import rfc3339
 
@@ -30,13 +30,11 @@ def sql_value(value: Any) -> str | int | None:
     return rfc3339(value) if isinstance(value, datetime) else value
 
 
-def _fields(kind: type[Record]) -> list[str]:
-    """Return the fields of a record that any query names."""
-    named = {field for query in QUERIES if query.kind is kind for field in (*query.equals, query.by)}
-    return sorted(named - {"id"})
+WALKED = frozenset({Subject, Alias, Suppression, LedgerEntry})
+"""Tables that lie in the order of their ids: whoever reads a range of these reads neighbouring pages.
 
-
-FIELDS = {kind: _fields(kind) for kind in RECORDS}
+Only where rows are short: from 1 kB on, each step of a search in such a table reads a whole row.
+"""
 
 
 def create_tables(connection: sqlite3.Connection) -> None:
@@ -68,22 +66,21 @@ def _bring_up_to_date(connection: sqlite3.Connection, indexes: Sequence[str]) ->
 
 
 def _table(kind: type[Record]) -> str:
-    # without row ids a table lies in the order of its ids: whoever reads a range of them reads neighbouring pages
-    more = "".join(f", {column(field)}" for field in FIELDS[kind])
+    more = "".join(f", {column(field)}" for field in queried(kind))
     columns = f"id TEXT PRIMARY KEY, version INTEGER NOT NULL, body TEXT NOT NULL{more}"
-    return f'CREATE TABLE "{kind.collection}" ({columns}) WITHOUT ROWID'
+    return f'CREATE TABLE "{kind.collection}" ({columns}){" WITHOUT ROWID" if kind in WALKED else ""}'
 
 
 def insertion(verb: str, kind: type[Record]) -> str:
     """Return how a row is written: `version`, `id`, `body`, and the fields."""
-    names = ", ".join(map(column, ["version", "id", "body", *FIELDS[kind]]))
-    marks = ", ".join("?" * (3 + len(FIELDS[kind])))
+    names = ", ".join(map(column, ["version", "id", "body", *queried(kind)]))
+    marks = ", ".join("?" * (3 + len(queried(kind))))
     return f'{verb} INTO "{kind.collection}" ({names}) VALUES ({marks})'
 
 
 def indexed(record: Record) -> list[str | int | None]:
     """Return the fields of a record that have columns: SQLite would parse the whole body again for an index over JSON."""
-    return [sql_value(getattr(record, field)) for field in FIELDS[type(record)]]
+    return [sql_value(getattr(record, field)) for field in queried(type(record))]
 
 
 def _make_anew(connection: sqlite3.Connection, kind: type[Record]) -> None:
@@ -91,10 +88,10 @@ def _make_anew(connection: sqlite3.Connection, kind: type[Record]) -> None:
     connection.execute(f'ALTER TABLE "{kind.collection}" RENAME TO older')
     connection.execute(_table(kind))
     had = {name for _, name, *_ in connection.execute("PRAGMA table_info(older)")}
-    names = ["version", "id", "body", *(field for field in FIELDS[kind] if field in had)]
+    names = ["version", "id", "body", *(field for field in queried(kind) if field in had)]
     columns = ", ".join(map(column, names))
     connection.execute(f'INSERT INTO "{kind.collection}" ({columns}) SELECT {columns} FROM older')  # noqa: S608
-    _fill(connection, kind, [field for field in FIELDS[kind] if field not in had])
+    _fill(connection, kind, [field for field in queried(kind) if field not in had])
     # its indexes go with it, and their names are free again
     connection.execute("DROP TABLE older")
 

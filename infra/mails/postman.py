@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.mails.compose import Mail, compose, language_of
 from shared.company import Company
-from shared.ports import Forwarded, Recipient
+from shared.ports import Forwarded, Recipients
 
 if TYPE_CHECKING:
     from infra.subprocessors.sendgrid_transport import SendgridTransport
@@ -39,7 +39,7 @@ class SendgridPostman:
         """Return the language of a whole translation, `""` for English."""
         return language_of(template, locale)
 
-    def post_all(self, template: str, language: str, words: Mapping[str, Any], recipients: Sequence[Recipient]) -> str:
+    def post_all(self, template: str, language: str, words: Mapping[str, Any], recipients: Recipients) -> str:
         """Compose once and send to all; SendGrid puts each one's own link in."""
         mail = self._to_many(template, language, words)
         sender = self._company.senders.service

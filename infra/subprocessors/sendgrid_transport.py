@@ -8,6 +8,8 @@ import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
 from email.message import Message
 from email.utils import mktime_tz, parseaddr, parsedate_tz
+from functools import lru_cache
+from itertools import starmap
 from typing import Any, NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode, urlsplit
@@ -18,7 +20,7 @@ import msgspec
 from infra.subprocessors.headers import UNREADABLE, checked, seconds
 from infra.subprocessors.opener import opener_to
 from shared.failures import InDoubt, Misconfigured, NeverRetry, TryAgain, Unacceptable
-from shared.ports import Recipient
+from shared.ports import Recipients
 
 UNIX_TIME = 10**9
 """From here on a number of seconds is a moment: SendGrid documents its reset header both ways."""
@@ -49,6 +51,32 @@ class Answer(NamedTuple):
         """Raise NeverRetry for any other status."""
         if self.status != status:
             raise NeverRetry(f"sendgrid_unexpected_{self.status}")
+
+
+class Address(msgspec.Struct, frozen=True, gc=False):
+    """An address as SendGrid spells it."""
+
+    email: str
+
+
+class CustomArgs(msgspec.Struct, frozen=True, gc=False):
+    """What SendGrid's events of a mail carry, and SendGrid keeps for good."""
+
+    pledge: str
+
+
+class Personalization(msgspec.Struct, frozen=True, gc=False):
+    """One of many in a call, in SendGrid's words."""
+
+    to: tuple[Address]
+    substitutions: msgspec.Struct
+    custom_args: CustomArgs
+
+
+@lru_cache
+def _substitutions(tag: str) -> type[msgspec.Struct]:
+    """Return what holds a link to be put in place of this tag."""
+    return msgspec.defstruct("Substitutions", [("link", str)], rename={"link": tag}, frozen=True, gc=False)
 
 
 class SendgridTransport:
@@ -130,21 +158,15 @@ class SendgridTransport:
         answer.expect(http.client.ACCEPTED)
         return answer.headers.get("X-Message-Id") or ""
 
-    def send_all(
-        self, recipients: Sequence[Recipient], tag: str, sender: str, subject: str, text: str, html: str
-    ) -> str:
+    def send_all(self, recipients: Recipients, tag: str, sender: str, subject: str, text: str, html: str) -> str:
         """Hand over one service mail for many; SendGrid puts each one's link in place of `tag`. Returns its message id.
 
         Raises InDoubt, Unacceptable, TryAgain, NeverRetry, as `Postman.post_all` says.
         """
-        personalizations = [
-            {
-                "to": [{"email": one.to}],
-                "substitutions": {tag: one.preferences_url},
-                "custom_args": {"pledge": one.reference},
-            }
-            for one in recipients
-        ]
+        # structs, put together without a loop of ours: half of the time that a thousand dicts take
+        to, references, links = recipients
+        fields = zip(map(Address, to)), map(_substitutions(tag), links), map(CustomArgs, references)
+        personalizations = list(starmap(Personalization, zip(*fields, strict=True)))
         # past unsubscribe lists, since law wants everybody told; not past the list of mailboxes that are not there
         past = {f"bypass_{one}_management": {"enable": True} for one in ("spam", "unsubscribe")}
         mail = _service_mail(sender, subject, text, html) | {

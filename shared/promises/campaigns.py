@@ -6,8 +6,8 @@ its sending, which is in `announcing`. What became of each mail is counted from 
 
 from __future__ import annotations
 
-from collections.abc import Container
-from typing import Any, Literal, cast
+from collections.abc import Container, Mapping
+from typing import Any, Literal, NamedTuple, cast
 
 import msgspec
 
@@ -90,7 +90,7 @@ def shown(services: Services, id: str) -> dict[str, Any]:
     if stored is None:
         return dict.fromkeys(COUNTS, 0) | {"state": "pending"}
     record = stored.record
-    counts: dict[str, Any] = _counts(services, record.version)
+    counts: dict[str, Any] = _reached(services, record.version).counts
     about = {"accounts_about": record.accounts_about} if record.strands else {}
     said = {"state": record.state, "version": record.version, "announced_at": rfc3339(record.announced_at)}
     return counts | said | about
@@ -108,10 +108,23 @@ def _stored(services: Services, id: str) -> Stored[Campaign] | None:
     return stored
 
 
-def _counts(services: Services, version: str) -> dict[str, int]:
-    totals = dict.fromkeys(COUNTS, 0)
+class Reached(NamedTuple):
+    """How far the batches are: how many strands have their last, how many batches wait for an answer, whether one left somebody."""
+
+    lasts: int
+    unsent: int
+    left: bool
+    counts: dict[str, int]
+
+
+def _reached(services: Services, version: str) -> Reached:
+    """Look at every batch, once: they are large."""
+    lasts, unsent, left, totals = 0, 0, False, dict.fromkeys(COUNTS, 0)
     for stored in batches.of_version(services.store, version):
         batch = stored.record
+        lasts += batch.last
+        unsent += batch.state != "sent"
+        left = left or bool(batch.left)
         counted = batches.counted(batch)
         there = batch.n_recipients - counted["gone"]
         totals["recipients"] += there
@@ -120,7 +133,7 @@ def _counts(services: Services, version: str) -> dict[str, int]:
         totals["delivered"] += counted["delivered"]
         totals["bounced"] += counted["bounced"]
         totals["failed"] += counted["refused"] + counted["dropped"]
-    return totals
+    return Reached(lasts, unsent, left, totals)
 
 
 def pause(services: Services, id: str, by: str) -> dict[str, Any]:
@@ -185,31 +198,20 @@ def end(services: Services, claim: Claim) -> None:
         # a campaign that is paused is asked after it goes on
         services.commit([claim.done()])
         return
-    lasts, unsent, left = _reached(services, stored.record.version)
-    if lasts < stored.record.strands:
+    reached = _reached(services, stored.record.version)
+    if reached.lasts < stored.record.strands:
         # whoever settles the last of a strand asks again
         services.commit([claim.done()])
-    elif unsent:
+    elif reached.unsent:
         raise (TryAgain if claim.work.attempts < PATIENT_LOOKS else NeverRetry)("batches_unanswered")
-    elif left and lasts == stored.record.strands:
+    elif reached.left and reached.lasts == stored.record.strands:
         services.commit([*announcing.second_look(services, stored), claim.done()])
     else:
-        services.commit([*_ended(services, stored), claim.done()])
+        services.commit([*_ended(services, stored, reached.counts), claim.done()])
 
 
-def _reached(services: Services, version: str) -> tuple[int, int, bool]:
-    """Return how many strands have their last batch, how many batches wait for an answer, and whether one left somebody."""
-    lasts, unsent, left = 0, 0, False
-    for one in batches.of_version(services.store, version):
-        lasts += one.record.last
-        unsent += one.record.state != "sent"
-        left = left or bool(one.record.left)
-    return lasts, unsent, left
-
-
-def _ended(services: Services, stored: Stored[Campaign]) -> list[Change]:
+def _ended(services: Services, stored: Stored[Campaign], counts: Mapping[str, int]) -> list[Change]:
     now, version = services.clock.now(), stored.record.version
-    counts = _counts(services, version)
     # whoever was not taken was refused; what became of the rest is what was heard until now
     facts = {name: counts[name] for name in ("recipients", "sent", "delivered", "bounced", "failed")}
     facts["refused"] = counts["recipients"] - counts["sent"]

@@ -7,6 +7,7 @@ still opens. It stops, and that needs no proof.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 
 import msgspec
 
@@ -18,7 +19,7 @@ from shared.promises import objections
 from shared.records import Suppression
 from shared.store import Change, persist
 from shared.suppressions import MARKETING
-from shared.vault import b64url, unb64url
+from shared.vault import b64url, b64url_all, unb64url
 
 PLACE = "unsubscribe"
 MOST_LINKS = 1000
@@ -60,8 +61,8 @@ def preferences_link(services: Services, email: str) -> str:
 def preferences_links(services: Services, emails: Sequence[str]) -> list[str]:
     """Return the address of each one's preference page, in their order: many at once cost half of one by one."""
     page = f"{services.base_url}/unsubscribe/preferences?t="
-    links = [Link(email, MARKETING) for email in emails]
-    return [page + b64url(sealed) for sealed in services.vault.seal_all(PLACE, links)]
+    links = list(map(Link, emails, repeat(MARKETING)))
+    return [page + token for token in b64url_all(services.vault.seal_all(PLACE, links))]
 
 
 def links(services: Services, asked: LinksWanted) -> dict[str, str]:

@@ -108,7 +108,7 @@ def _event(name: str, person: int) -> dict[str, Any]:
         "sg_event_id": f"rWVYmVk90MjZJ9iohOBa{person:06x}==",
         "sg_message_id": f"14c5d75ce93.dfd.{person:06x}.filter0001.16648.5515E0B88.0",
         "response": "250 OK",
-        "pledge": references.of_recipient(f"batch{person // RECIPIENTS}", person % RECIPIENTS),
+        "pledge": references.of_recipients(f"batch{person // RECIPIENTS}", [person % RECIPIENTS])[0],
     }
 
 

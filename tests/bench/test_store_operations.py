@@ -21,10 +21,10 @@ from shared.promises.policy import Draft, publish
 from shared.promises.processing import Whom
 from shared.promises.requests import Asked, open_request
 from shared.promises.subjects import Linked
-from shared.store import Bound, Change, Query, Record, Stored
+from shared.store import Bound, Change, Query, Stored, View
 from tests.infra.troubled_twins import ForwardingStore
 
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=View)
 PURPOSES = ["analytics", "ads"]
 SWEEPS: dict[str, Callable[[Services], Any]] = {
     "sweep": work.due,

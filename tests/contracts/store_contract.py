@@ -12,12 +12,14 @@ import pytest
 
 from shared.failures import NeverRetry
 from shared.records import (
+    ACCOUNTS,
     ALL_EVIDENCE,
     DUE_WORK,
     EXPIRED,
     WATCHED_REQUESTS,
     WEBSITE_BELOW,
     WEBSITE_COLLECTION,
+    Addressee,
     Decision,
     Head,
     LedgerEntry,
@@ -35,13 +37,14 @@ from shared.store import (
     Delete,
     Put,
     Query,
-    Record,
     Store,
     Stored,
     Update,
+    View,
+    every,
 )
 
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=View)
 T = TypeVar("T")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 THREADS = 16
@@ -359,6 +362,28 @@ class StoreContract:
         assert found == read(store, Work, "w")
         store.commit([Update(found, work(2))])
         assert read(store, Work, "w").record == work(2)
+
+    def test_a_view_reads_what_it_names_of_a_record_and_is_found_by_what_only_the_record_names(
+        self, store: Store
+    ) -> None:
+        accounts = {id: Subject(kind="account", created_at=NOON, sealed=id.encode(), asked=["v1"]) for id in "cab"}
+        device = Subject(kind="device", created_at=NOON, sealed=b"d")
+        store.commit([Create(id, one) for id, one in {**accounts, "aa": device}.items()])
+        found = store.query(ACCOUNTS, "account", at_least="b", limit=5)
+        assert [(one.id, one.record) for one in found] == [
+            (id, Addressee(created_at=NOON, sealed=id.encode())) for id in "bc"
+        ]
+        assert read(store, Addressee, "aa").record == Addressee(created_at=NOON, sealed=b"d")
+        assert paged(store, ACCOUNTS, "account", limit=2) == ["a", "b", "c"]
+        assert store.get(Addressee, "x") is None
+
+    def test_a_page_shorter_than_asked_for_is_the_last(self, store: Store) -> None:
+        store.commit([Create(f"d{number}", document("ab"[number % 2])) for number in range(20)])
+        sizes = [len(store.query(WEBSITE_COLLECTION, "a", limit=limit)) for limit in (1, 9, 10, 11)]
+        assert sizes == [1, 9, 10, 10]
+        for page in (1, 3, 5, 10, 11):
+            ids = [one.id for one in every(store, WEBSITE_COLLECTION, "a", page=page)]
+            assert ids == sorted(f"d{number}" for number in range(0, 20, 2))
 
     def test_a_query_sees_a_change_of_the_fields_it_asks_by(self, store: Store) -> None:
         store.commit([Create("r", request(1, is_open=True))])

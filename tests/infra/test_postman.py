@@ -15,14 +15,15 @@ from infra.subprocessors.sendgrid_transport import SendgridTransport
 from shared.company import company_from
 from shared.failures import InDoubt, NeverRetry, TryAgain, Unacceptable
 from shared.notice_call import MAIL
-from shared.ports import Recipient
+from shared.ports import Recipients
 from tests.contracts.running_sandbox import RunningSandbox
 from tests.infra.mail_samples import FULL
+from tests.promises.world import Addressed
 
 KEY = "SG.test.key"
 BASE = "https://privacy.company.example"
 ADA, BOB = (
-    Recipient(f"{name}@example.com", f"b.p0-00-00000.{n}", f"{BASE}/p?t={name}")
+    Addressed(f"{name}@example.com", f"b.p0-00-00000.{n}", f"{BASE}/p?t={name}")
     for n, name in enumerate(("ada", "bob"))
 )
 
@@ -39,8 +40,8 @@ def postman(base: str, key: str = KEY, timeout: float = 5.0) -> SendgridPostman:
     return SendgridPostman(SendgridTransport(key, base, timeout), company, BASE, lambda to: f"{BASE}/p?t={to}")
 
 
-def post(sender: SendgridPostman, *to: Recipient, language: str = "", **more: Any) -> str:
-    return sender.post_all(MAIL, language, FULL[MAIL] | more, to)
+def post(sender: SendgridPostman, *to: Addressed, language: str = "", **more: Any) -> str:
+    return sender.post_all(MAIL, language, FULL[MAIL] | more, Recipients(*zip(*to, strict=True)))
 
 
 def outbox(sandbox: RunningSandbox) -> dict[str, dict[str, Any]]:
@@ -53,10 +54,18 @@ def test_each_of_many_gets_the_same_mail_with_a_link_of_their_own(sandbox: Runni
     post(postman(sandbox.url("sendgrid")), ADA, BOB)
     ada, bob = outbox(sandbox)[ADA.to], outbox(sandbox)[BOB.to]
     assert ada["subject"] == bob["subject"]
-    assert ADA.preferences_url in ada["text"]
-    assert ADA.preferences_url in ada["html"]
-    assert BOB.preferences_url not in ada["text"]
-    assert ada["text"].replace(ADA.preferences_url, BOB.preferences_url) == bob["text"]
+    assert ADA.link in ada["text"]
+    assert ADA.link in ada["html"]
+    assert BOB.link not in ada["text"]
+    assert ada["text"].replace(ADA.link, BOB.link) == bob["text"]
+
+
+def test_a_call_that_would_lose_one_of_its_recipients_is_not_made(sandbox: RunningSandbox) -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        postman(sandbox.url("sendgrid")).post_all(
+            MAIL, "", FULL[MAIL], Recipients([ADA.to, BOB.to], ["b.p0-00-00000.0"], [BASE] * 2)
+        )
+    assert outbox(sandbox) == {}
 
 
 def test_one_postman_tells_of_one_version_after_another_each_in_its_own_words(sandbox: RunningSandbox) -> None:
@@ -103,5 +112,5 @@ def test_a_key_that_is_refused_is_for_a_person_and_halves_nothing(sandbox: Runni
 
 def test_one_address_that_is_none_refuses_the_whole_call_and_nobody_is_written_to(sandbox: RunningSandbox) -> None:
     with pytest.raises(Unacceptable):
-        post(postman(sandbox.url("sendgrid")), ADA, Recipient("not an address", "b.p0-00-00000.2", BASE))
+        post(postman(sandbox.url("sendgrid")), ADA, Addressed("not an address", "b.p0-00-00000.2", BASE))
     assert outbox(sandbox) == {}

@@ -13,13 +13,14 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from infra.local.sqlite_store import COMPACTED_WITHIN, SqliteStore
 from shared.failures import NeverRetry, TryAgain
-from shared.records import DUE_WORK, WebsiteDocument, Work
-from shared.store import Conflict, Create, Delete, Put, Query, Store, Update
+from shared.records import ACCOUNTS, DUE_WORK, Subject, WebsiteDocument, Work
+from shared.store import Conflict, Create, Delete, Put, Query, Record, Store, Update
 from tests.contracts.store_contract import NOON, StoreContract, document, read, work
 
 WRITER = """
@@ -117,21 +118,51 @@ def test_a_file_of_an_older_program_is_found_by_what_is_asked_for_since(file: Pa
             assert read(store, Work, "w").record == work(1)
 
 
-def test_a_file_whose_rows_lie_in_the_order_they_came_is_put_in_the_order_of_ids(file: Path) -> None:
+ACCOUNT = Subject(kind="account", created_at=NOON, sealed=b"sealed")
+
+
+@pytest.mark.parametrize(
+    ("record", "query", "equals", "in_order_of_ids"),
+    [
+        pytest.param(ACCOUNT, ACCOUNTS, ("account",), True, id="short records that are walked"),
+        pytest.param(work(), DUE_WORK, (), False, id="all others"),
+    ],
+)
+def test_a_table_of_an_older_program_is_laid_out_as_a_new_one_is(
+    file: Path, record: Record, query: Query[Any], equals: tuple[str, ...], in_order_of_ids: bool
+) -> None:
     with opened(file) as store:
-        versions = store.commit([Create("w", work(1)), Create("v", work(2))])
+        versions = store.commit([Create(id, record) for id in ("w", "v")])
+    name, clause = record.collection, " WITHOUT ROWID"
     with other_connection(file) as older:
-        (now,) = older.execute("SELECT sql FROM sqlite_master WHERE name = 'work'").fetchone()
-        older.execute("ALTER TABLE work RENAME TO newer")
-        older.execute(now.replace(" WITHOUT ROWID", ""))
-        older.execute("INSERT INTO work SELECT * FROM newer")
+        (now,) = older.execute("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+        older.execute(f"ALTER TABLE {name} RENAME TO newer")
+        older.execute(now.replace(clause, "") if in_order_of_ids else now + clause)
+        older.execute(f"INSERT INTO {name} SELECT * FROM newer")
         older.execute("DROP TABLE newer")
         older.execute("PRAGMA user_version = 1")
     with opened(file) as store:
-        assert [read(store, Work, id).version for id in ("w", "v")] == versions
-        assert [one.id for one in store.query(DUE_WORK, at_most=NOON + timedelta(days=9))] == ["w", "v"]
+        assert [read(store, type(record), id).version for id in ("w", "v")] == versions
+        assert [one.id for one in store.query(query, *equals)] == ["v", "w"]
     with other_connection(file) as newer:
-        assert newer.execute("SELECT sql FROM sqlite_master WHERE name = 'work'").fetchall() == [(now,)]
+        assert newer.execute("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchall() == [(now,)]
+    assert (clause in now) is in_order_of_ids
+
+
+def test_finding_one_of_many_large_records_reads_none_of_the_others(file: Path) -> None:
+    with opened(file) as store:
+        for n in range(0, 300, 3):
+            store.commit([Create(f"d{m}", document(text="x" * 30_000)) for m in (n, n + 1, n + 2)])
+        store.physically_gone(NOON)
+    with other_connection(file, "SELECT count(*) FROM website_documents WHERE id = ''") as connection:
+        before = bytes_read()
+        connection.execute("SELECT body FROM website_documents WHERE id = 'd77'").fetchall()
+        assert bytes_read() - before < 2 * 30_000, "it alone, and a few pages of ids on the way to it"
+
+
+def bytes_read() -> int:
+    """Return how many bytes this process has read from files."""
+    return int(Path("/proc/self/io").read_text().split("rchar: ")[1].split()[0])
 
 
 @contextlib.contextmanager

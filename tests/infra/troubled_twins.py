@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from shared.store import Bound, Change, Conflict, Delete, Query, Record, Store, Stored
+from shared.store import Bound, Change, Conflict, Delete, Query, Record, Store, Stored, View
 from shared.website import Data, WebsiteStore
 
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=View)
 
 
 class PowerCutError(Exception):

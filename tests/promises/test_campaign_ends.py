@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from functions.work import HANDLERS
 from shared import ledger, notice_call, work
 from shared.batches import MOST_LISTED
 from shared.failures import InDoubt, NeverRetry, TryAgain, Unacceptable
-from shared.ports import Recipient
+from shared.ports import Recipients
 from shared.promises import announcing, campaigns, evidence, operators, people
 from shared.records import ALL_BATCHES, Batch, LedgerEntry, Work
 from shared.store import Create, Delete
@@ -238,9 +238,9 @@ class RefusingPostman(RememberingPostman):
     def language(self, template: str, locale: str) -> str:
         return "" if locale == "en" else locale
 
-    def post_all(self, template: str, language: str, words: Mapping[str, Any], recipients: Sequence[Recipient]) -> str:
+    def post_all(self, template: str, language: str, words: Mapping[str, Any], recipients: Recipients) -> str:
         if language in self.refused:
-            self.calls.append(list(recipients))
+            self.called(recipients)
             self._trouble()
             raise Unacceptable("sendgrid_400")
         return super().post_all(template, language, words, recipients)

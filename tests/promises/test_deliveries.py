@@ -276,7 +276,7 @@ def marked(world: World, batch_id: str = "b1") -> dict[str, int]:
 
 
 def of(n: int, event: str, batch_id: str = "b1", **more: Any) -> dict[str, Any]:
-    return {"event": event, "email": f"p{n}@mail.test", "pledge": references.of_recipient(batch_id, n), **more}
+    return {"event": event, "email": f"p{n}@mail.test", "pledge": references.of_recipients(batch_id, [n])[0], **more}
 
 
 def test_a_batch_counts_each_recipient_once_under_duplicates_and_disorder(world: World) -> None:

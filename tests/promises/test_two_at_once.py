@@ -427,7 +427,7 @@ SMALL = [
     link("u3", "cat@mail.test"),
     published(),
 ]
-BOUNCE = Event(event="bounce", pledge=references.of_recipient(strands.batch_id("v2", strands.Place(0, 0, "")), 0))
+BOUNCE = Event(event="bounce", pledge=references.of_recipients(strands.batch_id("v2", strands.Place(0, 0, "")), [0])[0])
 MEETS_AN_OWN_STEP: dict[str, Prepare] = {
     "a decision of the account": refused_by(),
     "a new address": moved(),

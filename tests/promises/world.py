@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from functions.work import HANDLERS
 from infra.container import Container
@@ -14,7 +14,7 @@ from infra.settings import Settings
 from shared import work
 from shared.case import Case
 from shared.failures import NeverRetry, Unacceptable
-from shared.ports import Ability, Corrections, Forwarded, Part, Person, Recipient, Stops
+from shared.ports import Ability, Corrections, Forwarded, Part, Person, Recipients, Stops
 from shared.promises import campaigns, consents, notice, requests, subjects
 from shared.promises.campaigns import Announcement
 from shared.promises.consents import Decided, Who
@@ -39,6 +39,14 @@ class SetClock:
         return self.at
 
 
+class Addressed(NamedTuple):
+    """One of the recipients of a call."""
+
+    to: str
+    reference: str
+    link: str
+
+
 class RememberingPostman:
     """The `Postman` port: keeps what was posted; fails as it is told to."""
 
@@ -46,7 +54,7 @@ class RememberingPostman:
         self.posted: list[dict[str, Any]] = []
         self.forwarded: list[tuple[Forwarded, list[str]]] = []
         self.trouble: Exception | None = None
-        self.calls: list[list[Recipient]] = []
+        self.calls: list[list[Addressed]] = []
         self.answers: list[Exception | None] = []
         self.unacceptable: set[str] = set()
 
@@ -59,18 +67,20 @@ class RememberingPostman:
     def language(self, template: str, locale: str) -> str:
         return ""
 
-    def post_all(self, template: str, language: str, words: Mapping[str, Any], recipients: Sequence[Recipient]) -> str:
-        self.calls.append(list(recipients))
+    def post_all(self, template: str, language: str, words: Mapping[str, Any], recipients: Recipients) -> str:
+        call = self.called(recipients)
         for trouble in self.answers[:1]:
             self.answers = self.answers[1:]
             if trouble:
                 raise trouble
-        if any(one.to in self.unacceptable for one in recipients):
+        if any(one.to in self.unacceptable for one in call):
             raise Unacceptable("sendgrid_400")
-        self.posted += [
-            {"template": template, "to": one.to, "link": one.preferences_url, **words} for one in recipients
-        ]
+        self.posted += [{"template": template, "to": one.to, "link": one.link, **words} for one in call]
         return f"message-{len(self.posted)}"
+
+    def called(self, recipients: Recipients) -> list[Addressed]:
+        self.calls.append([Addressed(*one) for one in zip(*recipients, strict=True)])
+        return self.calls[-1]
 
     def forward(self, mail: Forwarded, to: Sequence[str], reference: str) -> str:
         if self.trouble:
