@@ -122,7 +122,7 @@ class Consents:
 
     def decide(self, services: Services, said: Said) -> Taken:
         """Record the decision with its receipt, a no also for every address it is about."""
-        whose = _account(services, said.user_id) if said.user_id else _mailbox(services, said.email or "")
+        whose = _account(services, said.user_id) if said.user_id else _mailbox(services, said.email or "", said.at)
         standing = whose.before.record.decisions.get(said.purpose.name) if whose.before else None
         if standing and standing.at == said.at and standing.granted == said.granted:
             return Taken("unchanged")
@@ -223,21 +223,29 @@ def _account(services: Services, user_id: str) -> Whose:
     return Whose(found.known.addresses, found.stored)
 
 
-def _mailbox(services: Services, email: str) -> Whose:
+def _mailbox(services: Services, email: str, at: datetime) -> Whose:
+    """Return the mailbox whose word it was at that time: until it moved away with a correction, its former holder's."""
     alias = services.store.get(Alias, identity.alias(services.vault, "email", email))
     links, now = alias.record.links if alias else [], services.clock.now()
-    mailbox = next((one for one in links if one.kind == "mailbox"), None)
+    mailbox = _holder([one for one in links if one.kind == "mailbox"], at)
     before = services.store.get(Subject, mailbox.ref) if mailbox else None
     lately = [one for one in links if one.kind == "account" and identity.lately_current(one, now)]
     accounts = [one for link in lately if (one := services.store.get(Subject, link.ref))]
     return Whose([email], before, alias, accounts)
 
 
+def _holder(mailboxes: Sequence[Link], at: datetime) -> Link | None:
+    left = {one.replaced_at: one for one in mailboxes if one.replaced_at and at <= one.replaced_at}
+    if left:
+        return left[min(left)]
+    return next((one for one in mailboxes if one.replaced_at is None), None)
+
+
 def _outdone(services: Services, said: Said, whose: Whose) -> list[Stored[Subject]]:
     """Return the mailboxes of an account whose yes is no later than its no; to mail all its addresses are stopped anyway."""
     if said.user_id is None or said.purpose.is_marketing:
         return []
-    found = [one for email in whose.addresses if (one := _mailbox(services, email).before)]
+    found = [one for email in whose.addresses if (one := _mailbox(services, email, said.at).before)]
     decided = [(one, one.record.decisions.get(said.purpose.name)) for one in found]
     return [one for one, decision in decided if decision and decision.granted and decision.at <= said.at]
 
@@ -255,7 +263,7 @@ def _decided(services: Services, said: Said, whose: Whose, decided: dict[str, De
     if before is not None:
         return before.id, [_with(before, decided, asked=list(dict.fromkeys([*before.record.asked, *decided])))]
     email = said.email or ""
-    links = [one for one in alias.record.links if one.kind != "mailbox"] if alias else []
+    links = [one for one in alias.record.links if one.kind != "mailbox" or one.replaced_at] if alias else []
     ref, now = new_id(), services.clock.now()
     link = Link(ref=ref, kind="mailbox", source="server", confirmed_at=_confirmed_at(said, links))
     sealed = services.vault.seal(f"subjects/{ref}", Identifiers(addresses=[email]))

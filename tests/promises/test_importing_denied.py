@@ -7,10 +7,11 @@ from itertools import permutations
 
 import pytest
 
-from shared.promises import confirmations, objections, requests, subjects
+from shared.promises import confirmations, objections, people, requests, subjects
 from shared.promises.subjects import Linked
+from shared.times import rfc3339
 from tests.promises.imports import ANN, BEA, LONG_AGO, allowed, consent, take
-from tests.promises.world import World, timedelta
+from tests.promises.world import NOON, World, timedelta
 
 Happens = Callable[[World], object]
 EARLY, LATER = "2026-01-01T12:00:00Z", "2026-02-01T12:00:00Z"
@@ -117,6 +118,49 @@ def test_a_no_said_after_an_account_had_left_the_address_is_somebody_elses(world
     take(world, "unsubscribes", {"email": BEA, "at": "2026-03-03T00:00:00Z"})
     assert list(objections.stopped(world.services, BEA)) == ["marketing"]
     assert objections.stopped(world.services, ANN) == {}
+
+
+def corrected(world: World) -> None:
+    """Have a mailbox say yes, and move to another address with a correction: its yes is its holder's and goes along."""
+    world.decide({"marketing_email": True}, device_id="device-0001", email=ANN)
+    world.run_due()
+    token = world.mailed("consent_confirm", ANN)[-1]["link"].partition("?t=")[2]
+    confirmations.confirm(world.services, world.services.policies.current(), token)
+    request_id = world.ask(ANN, "rectification", corrections={"email": BEA})
+    world.confirm(ANN, request_id)
+    world.run_due()
+    requests.confirm(world.services, request_id, world.mailed("address_confirm", BEA)[-1]["link"].partition("?t=")[2])
+    world.run_due()
+    world.clock.at += timedelta(days=100)
+
+
+def test_what_a_file_says_of_an_address_is_its_holders_and_not_of_whoever_moved_away(world: World) -> None:
+    corrected(world)
+    assert allowed(world, email=BEA).allowed
+    now = rfc3339(world.clock.at)
+    no = consent(email=ANN, granted="false", at=now)
+    assert take(world, "consents", no)[0] == {"rows": 1, "said_no": 1}
+    assert allowed(world, email=BEA).allowed, "who has the old address by now says nothing of who left it"
+    assert not allowed(world, email=ANN).allowed
+
+
+def test_a_yes_of_an_addresses_new_holder_is_not_put_with_who_moved_away(world: World) -> None:
+    corrected(world)
+    world.clock.at += timedelta(days=1)
+    at = rfc3339(world.clock.at)
+    take(world, "consents", consent(email=ANN, purpose="analytics", at=at, confirmed_at=at))
+    old, new = sorted(people.links_of(world.services, ANN), key=lambda one: one.replaced_at is None)
+    assert (old.replaced_at is None, new.replaced_at, old.ref != new.ref) == (False, None, True)
+    assert allowed(world, purpose="analytics", email=ANN).allowed
+    assert not allowed(world, purpose="analytics", email=BEA).allowed
+
+
+def test_an_old_yes_of_an_address_is_whose_it_was_then(world: World) -> None:
+    corrected(world)
+    old = consent(email=ANN, purpose="analytics", at=rfc3339(NOON), confirmed_at=rfc3339(NOON))
+    assert take(world, "consents", old)[0] == {"rows": 1, "said_yes": 1}
+    assert allowed(world, purpose="analytics", email=BEA).allowed
+    assert not allowed(world, purpose="analytics", email=ANN).allowed, "its holder of today never said so"
 
 
 def test_a_yes_that_was_imported_stands_against_no_unsubscribe(world: World) -> None:
