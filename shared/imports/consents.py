@@ -20,7 +20,7 @@ from shared.identity import Identifiers
 from shared.imports import evidence
 from shared.imports.erased import Erased
 from shared.imports.evidence import Evidence, Versions
-from shared.imports.rows import Row, Taken, checked, moment, needed, truth
+from shared.imports.rows import Faults, Reading, Row, Taken, checked, moment, needed, truth
 from shared.imports.stops import Reach, reached, stopping
 from shared.ports import Services
 from shared.promises import people, receipts
@@ -79,30 +79,28 @@ class Consents:
 
     def read(self, row: Row) -> Said:
         """Check a row: whose it is, what it is about, when, and the evidence of a yes."""
-        row = checked(row)
-        cells = row.cells
-        if ("user_id" in cells) == ("email" in cells):
-            raise BadInput("either a user id or an address is needed", "user_id")
-        needed(row, "granted")
-        granted = truth(row, "granted")
-        at = moment(row, "at", self._now)
-        if at is None:
-            raise BadInput("must not be empty", "at")
-        purpose = self._purpose(row)
-        return Said(
-            line=row.line,
-            user_id=identity.user_id(cells["user_id"]) if "user_id" in cells else None,
-            email=identity.address(cells["email"]) if "email" in cells else None,
-            purpose=purpose,
-            granted=granted,
-            at=at,
-            evidence=self._versions.evidence(row, purpose.name, at) if granted else None,
-            confirmed_at=self._confirmed_at(row, at) if granted else None,
-        )
+        row, reading = checked(row), Reading()
+        whose, granted = reading.of(_whose, row), reading.of(_granted, row)
+        at, purpose = reading.of(self._at, row), reading.of(self._purpose, row)
+        evidence = reading.of(self._evidence, row, purpose, at) if granted else None
+        confirmed_at = reading.of(self._confirmed_at, row, at) if granted else None
+        if reading.faults or whose is None or granted is None or at is None or purpose is None:
+            raise Faults(reading.faults)
+        return Said(row.line, *whose, purpose, granted, at, evidence, confirmed_at)
 
-    def _confirmed_at(self, row: Row, at: datetime) -> datetime | None:
+    def _at(self, row: Row) -> datetime | None:
+        needed(row, "at")
+        return moment(row, "at", self._now)
+
+    def _evidence(self, row: Row, purpose: Purpose | None, at: datetime | None) -> Evidence | None:
+        if purpose and at:
+            return self._versions.evidence(row, purpose.name, at)
+        evidence.stated(row)
+        return None
+
+    def _confirmed_at(self, row: Row, at: datetime | None) -> datetime | None:
         confirmed_at = moment(row, "confirmed_at", self._now)
-        if confirmed_at is not None and confirmed_at < at:
+        if confirmed_at is not None and at is not None and confirmed_at < at:
             # that somebody had the mailbox in another year does not say that it was they who agreed
             raise BadInput(
                 "before the yes in at: a mailbox can confirm only what was said; else leave it empty", "confirmed_at"
@@ -214,6 +212,21 @@ class Consents:
         }
         facts = {"jws": services.vault.sign(claims)}
         return ledger.append(services.vault, None, receipt, self._now, "consent", facts, subject=ref)[0]
+
+
+def _whose(row: Row) -> tuple[str | None, str | None]:
+    """Return the user id or the address."""
+    cells = row.cells
+    if ("user_id" in cells) == ("email" in cells):
+        raise BadInput("either a user id or an address is needed", "user_id")
+    if "user_id" in cells:
+        return identity.user_id(cells["user_id"]), None
+    return None, identity.address(cells["email"])
+
+
+def _granted(row: Row) -> bool:
+    needed(row, "granted")
+    return truth(row, "granted")
 
 
 def _account(services: Services, user_id: str) -> Whose:

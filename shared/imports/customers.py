@@ -13,7 +13,7 @@ from shared import identity
 from shared.failures import BadInput, Stale, TryAgain
 from shared.identity import Identifiers
 from shared.imports.erased import RUNS, Erased
-from shared.imports.rows import Row, Taken, checked, needed, several, truth
+from shared.imports.rows import Reading, Row, Taken, checked, needed, several, truth
 from shared.ports import Services
 from shared.promises import people, subjects
 from shared.promises.subjects import Linked
@@ -133,19 +133,28 @@ def _stripe_ids(row: Row) -> list[str]:
 
 
 def _said(row: Row) -> Said:
+    reading, sent = Reading(), row.cells.get("email")
     linked = Linked(
-        user_id=needed(row, "user_id"),
-        email=row.cells.get("email"),
-        email_verified=truth(row, "email_verified"),
+        user_id=reading.of(needed, row, "user_id") or "",
+        email=sent,
+        email_verified=reading.of(truth, row, "email_verified") or False,
         name=row.cells.get("name"),
-        locale=row.cells.get("locale"),
-        country=country(row.cells.get("country")),
-        stripe_customer_ids=_stripe_ids(row),
+        locale=reading.of(_locale, row),
+        country=reading.of(country, row.cells.get("country")),
+        stripe_customer_ids=reading.of(_stripe_ids, row) or [],
         ga_client_ids=several(row, "ga_client_ids"),
         meta_user_ids=several(row, "meta_user_ids"),
     )
-    subjects.check(linked)
-    return Said(linked, identity.address(linked.email) if linked.email is not None else None)
+    email = reading.of(identity.address, sent) if sent is not None else None
+    reading.of(subjects.check, linked)
+    reading.end()
+    return Said(linked, email)
+
+
+def _locale(row: Row) -> str | None:
+    # as other programs write it: de_AT
+    said = row.cells.get("locale", "").replace("_", "-")
+    return identity.locale(said) if said else None
 
 
 def _completing(known: Identifiers, said: Said) -> Said:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.failures import Refused
-from shared.imports.rows import Kind, Refusal, Row, Stop, Taken
+from shared.imports.rows import Faults, Kind, Refusal, Row, Stop, Taken
 from shared.ports import Services
 from shared.unit_of_work import UnitOfWork, within
 
@@ -25,7 +25,7 @@ ROWS = "rows"
 
 @dataclass(frozen=True)
 class Progress:
-    """How far it is after a commit, and the rows of that commit that were not taken."""
+    """How far it is after a commit, and what was wrong with the rows of that commit that were not taken."""
 
     line: int
     counts: dict[str, int]
@@ -34,11 +34,11 @@ class Progress:
 
 @dataclass(frozen=True)
 class Read:
-    """A row, and what it says or why it is refused."""
+    """A row, and what it says or all that is wrong with it."""
 
     row: Row
     said: Any = None
-    refusal: Refusal | None = None
+    refusals: Sequence[Refusal] = ()
 
 
 @dataclass(frozen=True)
@@ -59,25 +59,25 @@ def decide(
     kind.read_on()
     for one in some:
         taken = _taken(services, kind, one)
-        if isinstance(taken, Refusal):
-            refused.append(taken)
+        if not isinstance(taken, Taken):
+            refused += taken
         elif rows and (unit.with_more(taken.changes) > most_writes or len(stops) + len(taken.stops) > MOST_STOPS):
             break
         else:
             unit.add(taken.changes)
             stops += taken.stops
-        counts[REFUSED if isinstance(taken, Refusal) else taken.word] += 1
+        counts[taken.word if isinstance(taken, Taken) else REFUSED] += 1
         rows += 1
     return Decided(rows, {ROWS: rows, **counts}, refused, stops)
 
 
-def _taken(services: Services, kind: Kind, read: Read) -> Taken | Refusal:
-    if read.refusal is not None:
-        return read.refusal
+def _taken(services: Services, kind: Kind, read: Read) -> Taken | Sequence[Refusal]:
+    if read.refusals:
+        return read.refusals
     try:
         return kind.decide(services, read.said)
     except Refused as refused:
-        return _refusal(read.row, refused)
+        return _refusals(read.row, refused)
 
 
 def rehearse(services: Services, kind: Kind, rows: Iterable[Row]) -> Iterator[Progress]:
@@ -101,11 +101,12 @@ def read(kind: Kind, rows: Iterable[Row]) -> Iterator[Read]:
         try:
             yield Read(row, kind.read(row))
         except Refused as refused:
-            yield Read(row, refusal=_refusal(row, refused))
+            yield Read(row, refusals=_refusals(row, refused))
 
 
-def _refusal(row: Row, refused: Refused) -> Refusal:
-    return Refusal(row.line, refused.field or "row", refused.rule, row.where)
+def _refusals(row: Row, refused: Refused) -> Sequence[Refusal]:
+    faults = refused.all if isinstance(refused, Faults) else [refused]
+    return [Refusal(row.line, one.field or "row", one.rule, row.where) for one in faults]
 
 
 def together(reads: Iterable[Read]) -> Iterator[list[Read]]:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, get_args
 
 from shared.failures import BadInput
-from shared.imports.rows import Row
+from shared.imports.rows import Reading, Row
 from shared.ports import Services
 from shared.promises import policy
 from shared.promises.consents import Method
@@ -65,24 +65,24 @@ class Versions:
 
     def evidence(self, row: Row, purpose: str, at: datetime) -> Evidence:
         """Return the evidence of a yes. Raises BadInput by the field that is missing or cannot be true."""
-        stated = _stated(row)
-        if stated["policy_version"] not in self._history:
+        said = stated(row)
+        if said["policy_version"] not in self._history:
             raise BadInput("a version that is published here; the guard must be able to compare", "policy_version")
-        version = self._version(stated["policy_version"])
-        if stated.get("text_sha256", version.hash) != version.hash:
+        version = self._version(said["policy_version"])
+        if said.get("text_sha256", version.hash) != version.hash:
             raise BadInput("another text than that of the version in policy_version", "text_sha256")
         if purpose not in version.asks:
             raise BadInput("this version does not ask for the purpose", "policy_version")
         was_known = version.since <= at
         if not was_known:
-            self._must_be_its_text(stated, version, at)
-        return Evidence(stated, was_known)
+            self._must_be_its_text(said, version, at)
+        return Evidence(said, was_known)
 
-    def _must_be_its_text(self, stated: dict[str, str], version: _Known, at: datetime) -> None:
+    def _must_be_its_text(self, said: dict[str, str], version: _Known, at: datetime) -> None:
         known = f"known here since {rfc3339(version.since)}, which is after this yes"
         if self._version(self._history[0]).since <= at:
             raise BadInput(f"{known}; another version was known then", "policy_version")
-        if "text_sha256" not in stated:
+        if "text_sha256" not in said:
             # the hash is all that can tie a text from before us to one of ours
             raise BadInput(f"{known}; text_sha256 must say that this very text was shown then", "policy_version")
 
@@ -96,14 +96,29 @@ class Versions:
         return self._known[name]
 
 
-def _stated(row: Row) -> dict[str, str]:
+def stated(row: Row) -> dict[str, str]:
+    """Return what a row states of a yes, by column. Raises Faults."""
+    reading = Reading()
     for name in NEEDED:
-        if name not in row.cells:
-            raise BadInput("no evidence, so it is not taken as a consent", name)
-        if not WORD.fullmatch(row.cells[name]):
-            raise BadInput("1 to 80 letters, digits, blanks and . _ / -", name)
-    if row.cells["method"] not in METHODS:
+        reading.of(_word, row, name)
+    reading.of(_method, row)
+    reading.of(_hash, row)
+    reading.end()
+    return {name: row.cells[name] for name in COLUMNS if name in row.cells}
+
+
+def _word(row: Row, name: str) -> None:
+    if name not in row.cells:
+        raise BadInput("no evidence, so it is not taken as a consent", name)
+    if not WORD.fullmatch(row.cells[name]):
+        raise BadInput("1 to 80 letters, digits, blanks and . _ / -", name)
+
+
+def _method(row: Row) -> None:
+    if row.cells.get("method") not in METHODS:
         raise BadInput(f"one of {', '.join(METHODS)}; how it was in your own words belongs in source", "method")
+
+
+def _hash(row: Row) -> None:
     if "text_sha256" in row.cells and not HASH.fullmatch(row.cells["text_sha256"]):
         raise BadInput("64 hexadecimal digits, small letters", "text_sha256")
-    return {name: row.cells[name] for name in COLUMNS if name in row.cells}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from shared.failures import BadInput
 from shared.ports import Services
 from shared.store import Change
 from shared.times import whole_second
 
+P = ParamSpec("P")
+T = TypeVar("T")
 LONGEST_CELL = 10_000
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 """Nobody decided anything online before; an older date is a mistake."""
@@ -70,7 +72,7 @@ class Kind(Protocol):
     optimistic: bool
 
     def read(self, row: Row) -> Any:
-        """Return what a row says, checked. Called once for each row, in order. Raises BadInput."""
+        """Return what a row says, checked. Called once for each row, in order. Raises BadInput, Faults."""
         ...
 
     def read_on(self) -> None:
@@ -82,17 +84,57 @@ class Kind(Protocol):
         ...
 
 
+class Faults(BadInput):
+    """All that is wrong with one row; the first of it, where one is asked for."""
+
+    def __init__(self, all: Sequence[BadInput]) -> None:
+        super().__init__(all[0].rule, all[0].field)
+        self.all = all
+
+
+class Reading:
+    """Reads a row cell by cell: what is wrong with one does not hide what is wrong with the next."""
+
+    def __init__(self) -> None:
+        self._faults: dict[str | None, BadInput] = {}
+
+    @property
+    def faults(self) -> list[BadInput]:
+        """Return what was wrong so far, in the order of reading."""
+        return list(self._faults.values())
+
+    def of(self, read: Callable[P, T], *given: P.args, **more: P.kwargs) -> T | None:
+        """Return what is read, None where that is refused, which is noted once for each field."""
+        try:
+            return read(*given, **more)
+        except BadInput as fault:
+            for one in fault.all if isinstance(fault, Faults) else [fault]:
+                self._faults.setdefault(one.field, one)
+            return None
+
+    def end(self) -> None:
+        """Raise Faults if there were any."""
+        if self._faults:
+            raise Faults(self.faults)
+
+
 def checked(row: Row) -> Row:
     """Return a row without the blanks around its cells. Raises BadInput for what no cell may hold."""
     if row.wrong:
         raise BadInput(row.wrong, "row")
     cells = {name: cell for name, value in row.cells.items() if (cell := value.strip())}
+    reading = Reading()
     for name, value in cells.items():
-        if len(value) > LONGEST_CELL:
-            raise BadInput(f"at most {LONGEST_CELL} characters", name)
-        if not value.isprintable():
-            raise BadInput("no control characters", name)
+        reading.of(_holdable, name, value)
+    reading.end()
     return replace(row, cells=cells)
+
+
+def _holdable(name: str, value: str) -> None:
+    if len(value) > LONGEST_CELL:
+        raise BadInput(f"at most {LONGEST_CELL} characters", name)
+    if not value.isprintable():
+        raise BadInput("no control characters", name)
 
 
 def needed(row: Row, name: str) -> str:

@@ -15,7 +15,7 @@ from shared.ledger import stream_of
 from shared.promises import evidence, importing, objections, people, receipts, subjects
 from shared.promises.importing import Asked, Run
 from shared.promises.subjects import Linked
-from shared.records import ALL_EVIDENCE, ALL_IMPORTS, Alias, Import, LedgerEntry, Subject, Telling, Work
+from shared.records import ALL_EVIDENCE, ALL_IMPORTS, REFUSED_ROWS, Alias, Import, LedgerEntry, Subject, Telling, Work
 from shared.store import Delete, Query, every
 from tests.promises.imports import ANN, BEA, LONG_AGO, PROOF, allowed, consent, customer, kind_of, rows, take
 from tests.promises.world import NOON, World
@@ -87,6 +87,44 @@ def test_a_customer_with_what_cannot_be_is_refused_by_its_field(world: World, ca
     assert refused[0].field == field
     assert cell not in refused[0].rule
     assert people.by_user(world.services, "u1") is None
+
+
+@pytest.mark.parametrize("locale", ["pt_BR", "pt-BR"])
+def test_a_language_may_be_written_as_other_programs_do(world: World, locale: str) -> None:
+    take(world, "customers", customer("u1", locale=locale))
+    found = people.by_user(world.services, "u1")
+    assert found is not None
+    assert found.known.locale == "pt-BR"
+
+
+WRONG = {
+    "a customer": (
+        "customers",
+        {"email": "ann", "email_verified": "perhaps", "locale": "german", "country": "AUT", "stripe_customer_ids": "1"},
+        ["user_id", "email_verified", "country", "stripe_customer_ids", "email", "locale"],
+    ),
+    "a yes": (
+        "consents",
+        {"user_id": "u1", "email": ANN, "granted": "yes", "purpose": "fun", "method": "carrier pigeon", "confirmed_at": "3 May"},
+        ["user_id", "at", "purpose", "policy_version", "source", "method", "confirmed_at"],
+    ),
+    "a yes without its version": (
+        "consents",
+        consent(email=ANN, policy_version="v99", confirmed_at="2025-01-01T00:00:00Z"),
+        ["policy_version", "confirmed_at"],
+    ),
+    "what no cell may hold": ("unsubscribes", {"email": "a\x00b", "purpose": "x" * 10_001}, ["email", "purpose"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_all_that_is_wrong_with_a_row_is_told_at_once_and_the_row_counts_once(world: World, case: str) -> None:
+    what, cells, fields = WRONG[case]
+    counts, refused = take(world, what, cells, customer("u2", email=BEA) if what == "customers" else cells)
+    assert counts["refused"] == (1 if what == "customers" else 2)
+    assert sorted(one.field for one in refused if one.line == 2) == sorted(fields)
+    (kept,) = world.services.store.query(REFUSED_ROWS)
+    assert [one.field for one in kept.record.rows] == [one.field for one in refused]
 
 
 @pytest.mark.parametrize("ids", ["cus_1 cus_2", "cus_1;cus_2", " cus_1 ; cus_2; "])
