@@ -119,4 +119,8 @@ def words(services: Services, version: str) -> dict[str, Any]:
         "published_at": published.published_at,
         "version_url": f"{base}/{version}",
         "difference_url": f"{base}/{before.version}...{version}" if before else None,
+        "in_place_of": [
+            {"version_url": f"{base}/{name}", "effective_at": day}
+            for name, day in in_effect.overtaken(services, announced)
+        ],
     }

@@ -48,6 +48,21 @@ def told_of(newest_first: Iterable[Published], at: datetime) -> Published | None
     return next((one for one in seen if one.policy.effective_at <= at), seen[0] if seen else None)
 
 
+def overtaken(services: Services, version: Published) -> list[tuple[str, datetime]]:
+    """Return the versions that were announced for a day to come and never take effect since this one is published.
+
+    Each with its day, oldest first; not those whose place another had taken before, which was said then.
+    """
+    days = [(name, read(services, name).policy.effective_at) for name in version.policy.history[:-1]]
+    now, day = version.policy.published_at, version.policy.effective_at
+    stood = [
+        (name, its)
+        for n, (name, its) in enumerate(days)
+        if its > now and all(later > its for _, later in days[n + 1 :])
+    ]
+    return [(name, its) for name, its in stood if its >= day]
+
+
 def lineage(versions: Sequence[Published]) -> Iterator[Published | None]:
     """Yield for each version the one it is compared with. `versions`: all there are, in the order of their publication."""
     for n, one in enumerate(versions):

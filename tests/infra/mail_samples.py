@@ -59,6 +59,7 @@ POLICY_CHANGED: dict[str, Any] = {
     "published_at": "2026-11-22T15:00:00Z",
     "version_url": f"{BASE}/policy/2026-11-22",
     "difference_url": f"{BASE}/policy/2026-01-12...2026-11-22",
+    "in_place_of": [{"version_url": f"{BASE}/policy/2026-11-01", "effective_at": "2027-01-01T00:00:00Z"}],
 }
 STUCK: dict[str, Any] = {
     "kind": "step.failed",
@@ -138,6 +139,7 @@ MINIMAL: dict[str, dict[str, Any]] = {
         "recipients_gone": [],
         "material": False,
         "difference_url": None,
+        "in_place_of": [],
     },
     "request_notice": {**FULL["request_notice"], "begins_at": None},
     "request_cancelled": {"right": "objection"},

@@ -118,6 +118,9 @@ def test_the_mail_compares_with_what_people_live_under_not_with_what_was_only_an
     publish(world.services, Draft(text="c", version="v4", effective_at=NOON + timedelta(days=40)), "ola")
     world.run_due()
     mails = {one["version_url"][-2:]: one for one in world.mailed(notice_call.MAIL)}
+    instead = {name: [each["version_url"][-2:] for each in one["in_place_of"]] for name, one in mails.items()}
+    assert instead == {"v2": [], "v3": ["v2"], "v4": []}
+    assert mails["v3"]["in_place_of"][0]["effective_at"] == NOON + timedelta(days=31)
     told = {name: (one["difference_url"].split("/")[-1], one["recipients_gone"]) for name, one in mails.items()}
     assert told == {"v2": ("v1...v2", ["Instagram"]), "v3": ("v1...v3", ["Instagram"]), "v4": ("v3...v4", [])}
 

@@ -52,6 +52,42 @@ def test_what_took_a_versions_place_is_named(world: World) -> None:
     assert named == ["n2", "n2", None]
 
 
+PUBLISHED: list[tuple[list[tuple[int, int]], list[str]]] = [
+    ([(0, 14)], []),
+    ([(0, 14), (1, 7)], ["n0"]),
+    ([(0, 14), (1, 1)], ["n0"]),
+    ([(0, 14), (1, 14)], ["n0"]),
+    ([(0, 14), (1, 20)], []),
+    ([(0, 14), (14, 14)], []),
+    ([(0, 14), (15, 15)], []),
+    ([(0, 0), (1, 1)], []),
+    ([(0, 14), (1, 20), (2, 7)], ["n0", "n1"]),
+    ([(0, 14), (1, 20), (2, 16)], ["n1"]),
+    ([(0, 20), (1, 14), (2, 7)], ["n1"]),
+    ([(0, 20), (1, 7), (8, 14)], []),
+    ([(0, 20), (1, 1), (2, 2)], []),
+]
+
+
+@pytest.mark.parametrize(("days", "expected"), PUBLISHED)
+def test_a_version_names_those_whose_place_it_takes_before_their_day_and_nobody_took_before(
+    world: World, days: list[tuple[int, int]], expected: list[str]
+) -> None:
+    """`days`: of each version, when it is published and when it takes effect."""
+    versions = [world.services.policies.current()]
+    for n, (at, effective) in enumerate(days):
+        world.clock.at = NOON + timedelta(days=at)
+        draft = Draft(text="b", version=f"n{n}", effective_at=NOON + timedelta(days=effective))
+        versions.append(publish(world.services, draft, "ola"))
+    found = in_effect.overtaken(world.services, versions[-1])
+    assert [name for name, _ in found] == expected
+    assert [day for _, day in found] == [one.policy.effective_at for one in versions if one.version in expected]
+    before, after = (in_effect.standings(some, world.clock.at) for some in (versions[:-1], versions))
+    stood = [one.version for one, was in zip(versions, before, strict=False) if was.state == "coming"]
+    stands = [one.version for one, now in zip(versions, after, strict=True) if now.state != "overtaken"]
+    assert expected == [name for name in stood if name not in stands], "as the list of versions has it"
+
+
 @pytest.mark.parametrize(("day", "outdated"), [(0, False), (13, False), (14, True)])
 @pytest.mark.parametrize("later", [[], [("minor", 0)], [("minor", 0), ("minor", 0)], [("ads", 3)]])
 def test_a_change_counts_from_the_day_it_was_announced_for_whatever_is_published_after_it(
