@@ -17,7 +17,7 @@ emulators: $(INSTALLED_DEV) ## the same on emulators of Google Cloud's parts (ne
 	@exec $(BIN)/python -W ignore -m tests.emulators
 
 test: $(INSTALLED_DEV) ## install what tests need and run them all
-	$(BIN)/python -m pytest -n 2 --dist loadscope
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 check: $(INSTALLED_DEV) ## lint, types, import contracts, parity, Terraform: quick, before every commit
 	$(BIN)/ruff check .

@@ -17,9 +17,6 @@ CANARY = "canary-5c1d"
 TEN_MEGABYTES = 10 * 1024 * 1024
 TIMEOUT_SECONDS = 20
 
-# one stack for all of this file, whoever runs it
-pytestmark = pytest.mark.xdist_group("a running stack that is badly treated")
-
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:

@@ -16,7 +16,7 @@ from tests.infra.browser import axe_source, browser
 from tests.infra.html_reader import Page
 from tests.journeys.house import RUNTIMES, Answer, House, cloud_of
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.journey
 FORM = "application/x-www-form-urlencoded"
 FIND = "async tags => (await axe.run(document, tags)).violations.map(v => [v.id, ...v.nodes.map(n => n.html)])"
 WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}

@@ -13,7 +13,7 @@ from tests.journeys.house import RUNTIMES, House, cloud_of
 
 MOST = 3
 FIRST, AGAIN, STOPPED = "What happens to your data", "will soon be deleted", "is not deleted by itself"
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("endings")]
+pytestmark = pytest.mark.journey
 
 
 @pytest.fixture(scope="module", params=RUNTIMES)

@@ -14,7 +14,7 @@ from tests.infra.browser import axe_source, browser
 from tests.journeys.house import RUNTIMES, House, cloud_of
 from tests.journeys.test_demo import FIND, WCAG
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("leaving")]
+pytestmark = pytest.mark.journey
 APPS = ("facebook-app-secret-of-the-journey", "instagram-app-secret-of-the-journey")
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = b'--x\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--x--\r\n'

@@ -11,7 +11,7 @@ import pytest
 from infra.local.sendgrid_keys import EVENTS_KEY, signed
 from tests.journeys.house import RUNTIMES, Answer, House, cloud_of
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("sendgrid_events")]
+pytestmark = pytest.mark.journey
 PATH = "/sendgrid-events"
 MANNER = "/sandbox/sendgrid/webhooks"
 

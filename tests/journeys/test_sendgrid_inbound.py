@@ -12,7 +12,7 @@ import pytest
 from tests.functions.inbound_mails import fields, form, headers
 from tests.journeys.house import RUNTIMES, Answer, House, cloud_of
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("sendgrid_inbound")]
+pytestmark = pytest.mark.journey
 DESK = "privacy-desk@sample-rooms.example"
 
 

@@ -37,7 +37,7 @@ OUTCOMES = {
     "facebook": "accepted",
     "instagram": "accepted",
 }
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("thousand")]
+pytestmark = pytest.mark.journey
 
 
 def email(i: int) -> str:
