@@ -77,7 +77,7 @@ class StripeConnector:
             "charges": [one for id in own for one in every("charges", customer=id)],
             "payment_methods": [one for each in living for one in every("customers", each["id"], "payment_methods")],
         }
-        beside = {"gaps": told.gaps(looked), "unclear": looked.by_email + looked.strange}
+        beside = {"gaps": told.gaps(looked), "unclear": looked.by_email + looked.strange + looked.unknown}
         parts = {kind: shown(kind, things) for kind, things in held.items() if things}
         return parts | {name: said for name, said in beside.items() if said}
 

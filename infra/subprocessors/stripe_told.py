@@ -12,6 +12,10 @@ from shared.ports import Ability, Part
 
 BY_EMAIL = "they have an address of the person and nothing else that says whose they are"
 STRANGE = "the website linked them to the person, and they name another account or are no ids of Stripe's"
+UNKNOWN = (
+    "the website linked them to the person, and Stripe knows no such customer, while it shows even deleted ones: "
+    "they may stand in another account, or in test mode"
+)
 NOT_EMPTIED = "Stripe does not let the billing details of their kind be emptied"
 EVENTS = "Stripe shows what changed in its event log for 30 days"
 MARKED = "a mark on the customer: Stripe goes on collecting what a contract owes, and our own guard stops the rest"
@@ -60,6 +64,7 @@ def unclear(looked: Looked) -> list[Part]:
     unclear = (
         ("customer found by e-mail alone", looked.by_email, BY_EMAIL),
         ("customer linked by mistake", looked.strange, STRANGE),
+        ("customer unknown to Stripe", looked.unknown, UNKNOWN),
     )
     return [
         Part(outcome="failed", name=name, evidence={"count": count, "reason": reason})
@@ -82,4 +87,5 @@ def gaps(looked: Looked) -> list[str]:
         *([DELETED] if len(looked.living()) < len(looked.own) else []),
         *([f"{looked.by_email} customers found by e-mail alone: {BY_EMAIL}"] if looked.by_email else []),
         *([f"{looked.strange} customers linked by mistake: {STRANGE}"] if looked.strange else []),
+        *([f"{looked.unknown} customers unknown to Stripe: {UNKNOWN}"] if looked.unknown else []),
     ]

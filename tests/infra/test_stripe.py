@@ -205,8 +205,21 @@ def test_a_customer_deleted_by_somebody_else_is_success_and_its_payments_are_kep
     assert told(connector(sandbox).erase(person(id), NOW)) == {"customer": "verified", "payments": "retained"}
 
 
-def test_an_id_that_stripe_never_had_is_nothing_found(sandbox: RunningSandbox) -> None:
-    assert told(connector(sandbox).erase(person("cus_none"), NOW)) == {"customer": "nothing_found"}
+@pytest.mark.parametrize("act", ["erase", "rectify", "restrict", "export"])
+def test_a_linked_customer_that_stripe_does_not_know_may_stand_in_another_account_and_goes_to_a_person(
+    sandbox: RunningSandbox, act: str
+) -> None:
+    stripe, unknown = connector(sandbox), person("cus_none")
+    if act == "export":
+        held = stripe.export(unknown)
+        assert (held["unclear"], len(held["gaps"])) == (1, 1)
+        return
+    acts = {
+        "erase": lambda: stripe.erase(unknown, NOW),
+        "rectify": lambda: stripe.rectify(unknown, Corrections(email=ADA), NOW),
+        "restrict": lambda: stripe.restrict(unknown, NOW),
+    }
+    assert told(acts[act]()) == {"customer": "nothing_found", "customer unknown to Stripe": "failed"}
 
 
 @pytest.mark.parametrize("id", ["a/b?c", "", "..", "."])
