@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from shared.failures import NeverRetry
-from shared.records import QUERIES, RECORDS, Alias, LedgerEntry, Subject, Suppression, WebsiteDocument, queried
+from shared.records import QUERIES, RECORDS, Alias, Subject, Suppression, WebsiteDocument, queried
 from shared.store import Record
 from shared.times import rfc3339
 
@@ -30,10 +30,10 @@ def sql_value(value: Any) -> str | int | None:
     return rfc3339(value) if isinstance(value, datetime) else value
 
 
-WALKED = frozenset({Subject, Alias, Suppression, LedgerEntry})
+IN_ORDER = frozenset({Subject, Alias, Suppression})
 """Tables that lie in the order of their ids: whoever reads a range of these reads neighbouring pages.
 
-Only where rows are short: from 1 kB on, each step of a search in such a table reads a whole row.
+Only where rows are short: from 1 kB on, each step of a search in such a table reads a whole row. Evidence holds receipts.
 """
 
 
@@ -68,7 +68,7 @@ def _bring_up_to_date(connection: sqlite3.Connection, indexes: Sequence[str]) ->
 def _table(kind: type[Record]) -> str:
     more = "".join(f", {column(field)}" for field in queried(kind))
     columns = f"id TEXT PRIMARY KEY, version INTEGER NOT NULL, body TEXT NOT NULL{more}"
-    return f'CREATE TABLE "{kind.collection}" ({columns}){" WITHOUT ROWID" if kind in WALKED else ""}'
+    return f'CREATE TABLE "{kind.collection}" ({columns}){" WITHOUT ROWID" if kind in IN_ORDER else ""}'
 
 
 def insertion(verb: str, kind: type[Record]) -> str:

@@ -124,7 +124,7 @@ ACCOUNT = Subject(kind="account", created_at=NOON, sealed=b"sealed")
 @pytest.mark.parametrize(
     ("record", "query", "equals", "in_order_of_ids"),
     [
-        pytest.param(ACCOUNT, ACCOUNTS, ("account",), True, id="short records that are walked"),
+        pytest.param(ACCOUNT, ACCOUNTS, ("account",), True, id="short records"),
         pytest.param(work(), DUE_WORK, (), False, id="all others"),
     ],
 )
