@@ -28,7 +28,9 @@ class UnitOfWork:
         self._ids: dict[type[Record], list[str]] = {}
 
     def get(self, kind: type[R], id: str) -> Stored[R] | None:
-        """Return the record as it will be."""
+        """Return the record as it will be. Raises NeverRetry for a view: it would not show what is not written yet."""
+        if not issubclass(kind, Record):
+            raise NeverRetry("view_of_a_unit")
         written = self._written.get((kind, id))
         if written is not None:
             return _stored(written)

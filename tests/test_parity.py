@@ -14,7 +14,9 @@ import yaml
 
 from infra.mails import MAILS
 from infra.subprocessors import CONNECTORS
+from shared.addressees import Mailbox
 from shared.annex import NAMES
+from shared.identity import Identifiers
 from shared.promises import PROMISES
 from shared.records import QUERIES, RECORDS
 from shared.store import Query
@@ -109,6 +111,13 @@ def test_a_view_names_fields_of_its_record_as_the_record_has_them() -> None:
     for view in views:
         named = {one.name: one.type for one in msgspec.structs.fields(view)}
         assert named.items() <= fields[view.collection].items()
+
+
+def test_what_a_mail_reads_of_somebody_stands_there_as_it_is_sealed() -> None:
+    sealed = {one.name: (one.type, one.default) for one in msgspec.structs.fields(Identifiers)}
+    read = {one.name: (one.type, one.default) for one in msgspec.structs.fields(Mailbox)}
+    assert read
+    assert read.items() <= sealed.items()
 
 
 def test_no_function_but_work_loads_a_vendors_library() -> None:

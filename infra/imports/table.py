@@ -124,7 +124,8 @@ def _unknown(place: int, names: Sequence[str], known: Sequence[str]) -> str:
 
 
 def _row(header: Sequence[str], separator: str, line: int, cells: Sequence[str]) -> Row:
-    if len(cells) != len(header):
-        counted = f"{len(cells)} cells where the first line has {len(header)}, set apart by {SEPARATORS[separator]}"
-        return Row(line, {}, wrong=counted)
-    return Row(line, {name: cell for name, cell in zip(header, cells, strict=True) if cell.strip()})
+    named = {name: cell for name, cell in zip(header, cells, strict=False) if cell.strip()}
+    if len(cells) == len(header):
+        return Row(line, named)
+    counted = f"{len(cells)} cells where the first line has {len(header)}, set apart by {SEPARATORS[separator]}"
+    return Row(line, named, wrong=counted)

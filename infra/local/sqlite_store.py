@@ -12,6 +12,7 @@ import contextlib
 import random
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -21,7 +22,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from infra.local.sqlite_log import LONGEST_PAGES, Log
+from infra.local.sqlite_log import Log
 from infra.local.sqlite_tables import column, create_tables, indexed, insertion, sql_value
 from shared.failures import NeverRetry, TryAgain
 from shared.records import RECORDS, has_index, queried
@@ -29,6 +30,7 @@ from shared.store import Bound, Change, Conflict, Create, Delete, Put, Query, Re
 
 R = TypeVar("R", bound=View)
 BUSY_SECONDS = 5.0
+PAUSE_SECONDS = 0.05
 COMPACTED_WITHIN = timedelta(days=1)
 _to_json = msgspec.json.Encoder().encode
 _to_ids = msgspec.json.Decoder(list[str]).decode
@@ -43,7 +45,7 @@ class SqliteStore:
         self._synchronous = synchronous
         self._lock = threading.Lock()
         self._local = threading.local()
-        self._log = Log(self._connect)
+        self._log = Log(self._connect, self._lock)
         # unknown at start: another process may have deleted and ended before it compacted
         self._deleted = True
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +64,8 @@ class SqliteStore:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={self._synchronous}")
         connection.execute("PRAGMA secure_delete=ON")
-        connection.execute(f"PRAGMA wal_autocheckpoint={LONGEST_PAGES}")
+        # whoever writes copies no log: see `sqlite_log`
+        connection.execute("PRAGMA wal_autocheckpoint=0")
         # sorting and rewriting must not leave copies in files of their own
         connection.execute("PRAGMA temp_store=MEMORY")
         return connection
@@ -119,6 +122,7 @@ class SqliteStore:
         written = [step[1] for change, step in zip(changes, steps, strict=True) if not isinstance(change, Delete)]
         sizes = list(map(_size, written))
         check_size(sizes, len(changes))
+        self._log.keep_up()
         with self._lock, _database_errors():
             writer = self._writer
             writer.execute("BEGIN IMMEDIATE")
@@ -141,9 +145,17 @@ class SqliteStore:
         ]
 
     def physically_gone(self, now: datetime) -> datetime:
-        with self._log.at_rest(), self._lock, _database_errors():
-            self._truncate_log()
+        until = time.monotonic() + BUSY_SECONDS
+        while self._is_log_in_use():
+            if time.monotonic() >= until:
+                raise TryAgain("database_busy")
+            # SQLite waits for readers by itself, but not while another process copies its log
+            time.sleep(PAUSE_SECONDS)
         return now + COMPACTED_WITHIN
+
+    def _is_log_in_use(self) -> bool:
+        with self._log.at_rest(), self._lock, _database_errors():
+            return self._is_log_busy()
 
     def compact(self) -> None:
         with self._log.at_rest(), self._lock, _database_errors():
@@ -151,13 +163,14 @@ class SqliteStore:
                 return
             self._writer.execute("VACUUM")
             # as long as somebody reads, the file still is as it was before, and what was deleted is in it
-            self._truncate_log()
+            if self._is_log_busy():
+                raise TryAgain("database_busy")
             self._deleted = False
 
-    def _truncate_log(self) -> None:
+    def _is_log_busy(self) -> bool:
+        """Truncate the log, unless somebody reads it or copies it."""
         busy, *_ = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if busy:
-            raise TryAgain("database_busy")
+        return bool(busy)
 
     def close(self) -> None:
         """Close the writing connection; reading ones close with their threads."""

@@ -22,6 +22,7 @@ from shared.imports.erased import Erased
 from shared.imports.evidence import Evidence, Versions
 from shared.imports.rows import Faults, Reading, Row, Taken, checked, moment, needed, truth
 from shared.imports.stops import Reach, reached, stopping
+from shared.imports.unclear import Unclear, read_unclear
 from shared.ports import Services
 from shared.promises import people, receipts
 from shared.records import Alias, Decision, Link, Subject
@@ -30,12 +31,13 @@ from shared.times import plus, rfc3339
 from shared.vault import new_id
 
 NEEDED = ("purpose", "granted", "at")
+NO_ACCOUNT = "no such account here; import the customers first"
 COLUMNS = ("user_id", "email", "purpose", "granted", "at", *evidence.COLUMNS, "confirmed_at")
 
 
 @dataclass(frozen=True)
 class Said:
-    """A checked row, and the line it stands on. `evidence`: of a yes."""
+    """A checked row, and the line it stands on. `evidence`: of a yes; `is_dated`: the row says when."""
 
     line: int
     user_id: str | None
@@ -45,6 +47,7 @@ class Said:
     at: datetime
     evidence: Evidence | None = None
     confirmed_at: datetime | None = None
+    is_dated: bool = True
 
     @property
     def field(self) -> str:
@@ -77,13 +80,15 @@ class Consents:
         self._erased = Erased(services)
         self._versions = Versions(services)
 
-    def read(self, row: Row) -> Said:
-        """Check a row: whose it is, what it is about, when, and the evidence of a yes."""
+    def read(self, row: Row) -> Said | Unclear:
+        """Check a row: whose it is, what it is about, when, and the evidence of a yes. What can be read of a no counts."""
         row, reading = checked(row), Reading()
         whose, granted = reading.of(_whose, row), reading.of(_granted, row)
         at, purpose = reading.of(self._at, row), reading.of(self._purpose, row)
         evidence = reading.of(self._evidence, row, purpose, at) if granted else None
         confirmed_at = reading.of(self._confirmed_at, row, at) if granted else None
+        if granted is False and reading.faults:
+            return read_unclear(row, self._services.company, self._now)
         if reading.faults or whose is None or granted is None or at is None or purpose is None:
             raise Faults(reading.faults)
         return Said(row.line, *whose, purpose, granted, at, evidence, confirmed_at)
@@ -118,8 +123,10 @@ class Consents:
         """Learn of whoever was erased meanwhile."""
         self._erased.read_on()
 
-    def decide(self, services: Services, said: Said) -> Taken:
+    def decide(self, services: Services, said: Said | Unclear) -> Taken:
         """Record the decision with its receipt, a no also for every address it is about."""
+        if isinstance(said, Unclear):
+            return self._unclear(services, said)
         whose = _account(services, said.user_id) if said.user_id else _mailbox(services, said.email or "", said.at)
         standing = whose.before.record.decisions.get(said.purpose.name) if whose.before else None
         if standing and standing.at == said.at and standing.granted == said.granted:
@@ -186,6 +193,33 @@ class Consents:
             changes.append(self._receipt(services, said, receipt, before.id))
         return Taken("said_no" if changes else "unchanged", changes, stopped.stops)
 
+    def _unclear(self, services: Services, said: Unclear) -> Taken:
+        """Stop what can be stopped, and end each yes it may be about: only a later one that was given here stands."""
+        account = people.by_user(services, said.user_id) if said.user_id else None
+        if account is None and said.email is None:
+            raise Stale(NO_ACCOUNT, "user_id")
+        reach = reached(services, said.email, said.at) if said.email else Reach([], [])
+        emails = list(dict.fromkeys([*(account.known.addresses if account else []), *reach.emails]))
+        stopped = stopping(services, emails, said.names, said.at)
+        changes = [*stopped.changes, *(reach.bound if stopped.changes else [])]
+        at = said.at or self._now
+        mailboxes = [one for email in emails if (one := _mailbox(services, email, at).before)]
+        for subject in [*([account.stored] if account else []), *mailboxes] if said.purpose else []:
+            changes += self._ended(services, said, subject, at)
+        return Taken("said_no" if changes else "unchanged", changes, stopped.stops)
+
+    def _ended(self, services: Services, said: Unclear, subject: Stored[Subject], at: datetime) -> list[Change]:
+        purpose = said.purpose
+        standing = subject.record.decisions.get(purpose.name) if purpose else None
+        if purpose is None or standing is None or not standing.granted or (said.at and standing.at > said.at):
+            return []
+        receipt = new_id()
+        no = Said(said.line, said.user_id, said.email, purpose, granted=False, at=at, is_dated=said.at is not None)
+        return [
+            _with(subject, {purpose.name: self._decision(no, receipt)}),
+            self._receipt(services, no, receipt, subject.id),
+        ]
+
     def _decision(self, said: Said, receipt: str) -> Decision:
         version = said.evidence.version if said.evidence else ""
         until = plus(said.at, said.purpose.ask_again_after)
@@ -199,7 +233,7 @@ class Consents:
             "record_id": receipt,
             "privacy_notice": said.evidence.notice() if said.evidence else {},
             "collection_method": "import",
-            "event_time": rfc3339(said.at),
+            **({"event_time": rfc3339(said.at)} if said.is_dated else {}),
             "purposes": {said.purpose.name: "given" if said.granted else "refused"},
             "imported": {
                 "at": rfc3339(self._now),
@@ -232,7 +266,7 @@ def _granted(row: Row) -> bool:
 def _account(services: Services, user_id: str) -> Whose:
     found = people.by_user(services, user_id)
     if found is None:
-        raise Stale("no such account here; import the customers first", "user_id")
+        raise Stale(NO_ACCOUNT, "user_id")
     return Whose(found.known.addresses, found.stored)
 
 

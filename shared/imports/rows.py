@@ -17,14 +17,15 @@ T = TypeVar("T")
 LONGEST_CELL = 10_000
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 """Nobody decided anything online before; an older date is a mistake."""
-TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+YES, NO = ("true", "yes", "y", "t", "1", "ja", "oui", "sí", "si"), ("false", "no", "n", "f", "0", "nein", "non")
+TRUTHS = dict.fromkeys(YES, True) | dict.fromkeys(NO, False)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row as it was read. `cells`: by column, those that are not empty. `where`: a vendor's own id of it.
 
-    `wrong`: why it could not be read into cells.
+    `wrong`: why its cells may stand in other columns than their own.
     """
 
     line: int
@@ -145,7 +146,7 @@ def needed(row: Row, name: str) -> str:
 
 
 def truth(row: Row, name: str) -> bool:
-    """Return whether a cell says yes; an empty one does not. Raises BadInput for anything but the six words."""
+    """Return whether a cell says yes; an empty one does not. Raises BadInput for anything but these words."""
     said = row.cells.get(name, "false").lower()
     if said not in TRUTHS:
         raise BadInput(f"one of {', '.join(TRUTHS)}", name)

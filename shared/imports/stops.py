@@ -49,12 +49,14 @@ class Stops:
 
     def read(self, row: Row) -> Said:
         """Check a row. A vendor's row says in `unreachable` that it is about the mailbox alone."""
-        row = checked(row)
+        # whatever else may stand in another column than its own: where an address is, somebody says no
+        shifted, row = bool(row.wrong), checked(replace(row, wrong=""))
         asked = row.cells.get("purpose", MARKETING).split()
         names = [name for name in asked if name in self._lists]
         email = identity.address(needed(row, "email"))
-        unreachable = "unreachable" in row.cells
-        return Said(email, names if len(names) == len(asked) else [MARKETING], self._when(row), unreachable)
+        if shifted or len(names) != len(asked):
+            names = [MARKETING]
+        return Said(email, names, None if shifted else self._when(row), "unreachable" in row.cells)
 
     def _when(self, row: Row) -> datetime | None:
         try:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.sqlite_log import COPIED_EVERY, ROW_BYTES, Log
+from infra.local.sqlite_log import COPIED_EVERY, MOST_UNCOPIED, ROW_BYTES, Log
 from infra.local.sqlite_store import SqliteStore
 from shared.records import WebsiteDocument
-from shared.store import Create, Delete, Put
+from shared.store import Create, Delete, Put, Query
 from tests.contracts.store_contract import NOON, document, read
 
 SOON = 10
@@ -64,7 +64,7 @@ def test_what_was_written_reaches_the_file_while_it_is_open(store: SqliteStore, 
 
 def test_short_rows_count_by_the_pages_they_change(tmp_path: Path) -> None:
     copy = SlowCopy(tmp_path / "x.db")
-    log = Log(copy)
+    log = Log(copy, threading.Lock())
     for _ in range(COPIED_EVERY // ROW_BYTES // 3 + 1):
         log.grew(3, 300)
     assert copy.begun.acquire(timeout=SOON)
@@ -75,7 +75,7 @@ def test_short_rows_count_by_the_pages_they_change(tmp_path: Path) -> None:
 
 def test_a_commit_waits_for_no_copy_and_begins_no_second_one_beside_it(tmp_path: Path) -> None:
     copy = SlowCopy(tmp_path / "x.db")
-    log = Log(copy)
+    log = Log(copy, threading.Lock())
     log.grew(1, COPIED_EVERY)
     assert copy.begun.acquire(timeout=SOON)
     log.grew(1, COPIED_EVERY)
@@ -83,8 +83,10 @@ def test_a_commit_waits_for_no_copy_and_begins_no_second_one_beside_it(tmp_path:
     copy.go.release()
     with log.at_rest():
         assert copy.times == 1
-    log.grew(1, 0)
-    assert copy.begun.acquire(timeout=SOON), "what was written meanwhile is copied with the next commit"
+    log.grew(1, COPIED_EVERY // 2)
+    assert copy.times == 1, "what was written meanwhile was copied at its end"
+    log.grew(1, COPIED_EVERY // 2)
+    assert copy.begun.acquire(timeout=SOON)
     copy.go.release()
     with log.at_rest():
         assert copy.times == 2
@@ -92,7 +94,7 @@ def test_a_commit_waits_for_no_copy_and_begins_no_second_one_beside_it(tmp_path:
 
 def test_whoever_needs_the_log_at_rest_waits_for_the_copy(tmp_path: Path) -> None:
     copy = SlowCopy(tmp_path / "x.db")
-    log = Log(copy)
+    log = Log(copy, threading.Lock())
     log.grew(1, COPIED_EVERY)
     assert copy.begun.acquire(timeout=SOON)
     rested = threading.Event()
@@ -109,6 +111,66 @@ def test_whoever_needs_the_log_at_rest_waits_for_the_copy(tmp_path: Path) -> Non
     waiting.join()
 
 
+def test_whoever_writes_faster_than_the_disk_waits_for_it(tmp_path: Path) -> None:
+    copy = SlowCopy(tmp_path / "x.db")
+    log = Log(copy, threading.Lock())
+    log.grew(1, COPIED_EVERY)
+    assert copy.begun.acquire(timeout=SOON)
+    log.keep_up()
+    log.grew(1, MOST_UNCOPIED)
+    through = threading.Event()
+
+    def write() -> None:
+        log.keep_up()
+        through.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert not through.wait(0.1)
+    copy.go.release()
+    assert through.wait(SOON)
+    writer.join()
+
+
+def test_the_end_of_a_copy_keeps_writers_out_and_its_beginning_does_not(file: Path) -> None:
+    with sqlite3.connect(file) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+    writing, copy = threading.Lock(), SlowCopy(file)
+    copy.go.release()
+    log = Log(copy, writing)
+    with writing:
+        log.grew(1, COPIED_EVERY)
+        assert copy.begun.acquire(timeout=SOON)
+        rested = threading.Event()
+
+        def rest() -> None:
+            with log.at_rest():
+                rested.set()
+
+        threading.Thread(target=rest).start()
+        assert not rested.wait(0.2), "a commit that is under way could start the log anew between two looks of the copy"
+    assert rested.wait(SOON)
+
+
+@pytest.mark.parametrize("readers", [0, 2])
+def test_the_log_stays_short_while_nobody_pauses(store: SqliteStore, file: Path, readers: int) -> None:
+    over = threading.Event()
+
+    def read_on() -> None:
+        while not over.is_set():
+            store.query(Query(WebsiteDocument), limit=3)
+
+    beside = [threading.Thread(target=read_on) for _ in range(readers)]
+    for one in beside:
+        one.start()
+    for n in range(400):
+        store.commit([Put(f"d{n % 9}", document(text="x" * 500_000))])
+    over.set()
+    for one in beside:
+        one.join()
+    assert file.with_name(f"{file.name}-wal").stat().st_size < 8 * COPIED_EVERY, "of 200 MB that were written"
+
+
 def test_a_copy_that_fails_is_made_again_and_no_commit_fails_for_it(tmp_path: Path) -> None:
     tried = threading.Semaphore(0)
 
@@ -116,7 +178,7 @@ def test_a_copy_that_fails_is_made_again_and_no_commit_fails_for_it(tmp_path: Pa
         tried.release()
         raise sqlite3.OperationalError("disk I/O error")
 
-    log = Log(fails)
+    log = Log(fails, threading.Lock())
     for _ in range(2):
         log.grew(1, COPIED_EVERY)
         assert tried.acquire(timeout=SOON)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 
-from shared.promises import confirmations, objections, people, requests, subjects
+from infra.imports.explained import COLUMNS
+from infra.imports.table import table
+from shared.promises import confirmations, evidence, objections, people, receipts, requests, subjects
 from shared.promises.subjects import Linked
 from shared.times import rfc3339
-from tests.promises.imports import ANN, BEA, LONG_AGO, allowed, consent, take
+from tests.promises.imports import ANN, BEA, LONG_AGO, allowed, consent, kind_of, take
 from tests.promises.world import NOON, World, timedelta
 
 Happens = Callable[[World], object]
@@ -84,6 +87,92 @@ def test_an_accounts_later_no_counts_against_its_mailbox_in_whatever_order_they_
     take(world, "consents", *(given[n] for n in order))
     assert not allowed(world, purpose, email=ANN).allowed
     assert not allowed(world, purpose, user_id="u1").allowed
+
+
+# --- a no that cannot be read whole ----------------------------------------------------------------------------------
+
+UNCLEAR = {
+    "a date as people write it": {"at": "01.05.2026"},
+    "a time without its zone": {"at": "2026-05-01 12:00:00"},
+    "no date": {"at": ""},
+    "a date to come": {"at": "2031-01-01T00:00:00Z"},
+    "a purpose that nobody knows": {"purpose": "newsletter"},
+    "no purpose": {"purpose": ""},
+    "another language": {"granted": "Nein"},
+    "all of it": {"at": "yesterday", "purpose": "?", "granted": "0", "method": "pigeon", "confirmed_at": "soon"},
+}
+WHOSE = {
+    "an account": {"user_id": "u1"},
+    "an address": {"email": ANN},
+    "both": {"user_id": "u1", "email": ANN},
+    "an address beside an account that is not here": {"user_id": "u99", "email": ANN},
+    "an address beside what is no id": {"user_id": "a/b", "email": ANN},
+    "an account beside what is no address": {"user_id": "u1", "email": "ann"},
+}
+
+
+@pytest.mark.parametrize("whose", WHOSE)
+@pytest.mark.parametrize("how", UNCLEAR)
+def test_a_no_counts_whatever_of_it_cannot_be_read(world: World, how: str, whose: str) -> None:
+    world.account("u1", ANN)
+    take(world, "consents", consent(user_id="u1"), consent("analytics", user_id="u1"))
+    assert allowed(world, user_id="u1").allowed
+    row = {"granted": "no", "at": EARLY, "purpose": "marketing_email"} | UNCLEAR[how] | WHOSE[whose]
+    counts, refused = take(world, "consents", row)
+    assert (counts, refused) == ({"rows": 1, "said_no": 1}, [])
+    assert not allowed(world, user_id="u1").allowed
+    assert allowed(world, "analytics", user_id="u1").allowed, "nothing else was refused"
+    counts, _ = take(world, "consents", row)
+    assert counts == {"rows": 1, "unchanged": 1}
+
+
+@pytest.mark.parametrize("whose", WHOSE)
+def test_a_no_of_no_known_day_ends_a_consent_that_no_mail_needs(world: World, whose: str) -> None:
+    world.account("u1", ANN)
+    take(world, "consents", consent("analytics", user_id="u1"), consent("analytics", email=ANN))
+    row = {"granted": "no", "at": "?", "purpose": "analytics"} | WHOSE[whose]
+    take(world, "consents", row)
+    assert not allowed(world, "analytics", email=ANN).allowed
+    assert not allowed(world, "analytics", user_id="u1").allowed
+    assert take(world, "consents", row)[0] == {"rows": 1, "unchanged": 1}
+    assert evidence.check(world.services)["intact"] is True
+
+
+def test_a_receipt_of_a_no_of_no_known_day_names_none(world: World) -> None:
+    world.account("u1", ANN)
+    take(world, "consents", consent("analytics", user_id="u1"))
+    take(world, "consents", {"user_id": "u1", "granted": "no", "at": "?", "purpose": "analytics"})
+    found = people.by_user(world.services, "u1")
+    assert found is not None
+    receipt = receipts.receipt(world.services, found.stored.record.decisions["analytics"].receipt)["receipt"]
+    assert "event_time" not in receipt
+    assert receipt["purposes"] == {"analytics": "refused"}
+
+
+def test_a_yes_given_here_after_an_unclear_no_stands(world: World) -> None:
+    world.account("u1", ANN)
+    world.decide({"marketing_email": True}, server=True, user_id="u1")
+    take(world, "consents", {"user_id": "u1", "email": ANN, "granted": "no", "at": EARLY, "purpose": "marketing_email"})
+    assert allowed(world, user_id="u1").allowed
+
+
+def test_a_no_of_nobody_is_reported(world: World) -> None:
+    counts, refused = take(
+        world, "consents", {"granted": "no", "at": "?", "purpose": "?"}, {"user_id": "u9", "granted": "no"}
+    )
+    assert counts == {"rows": 2, "refused": 2}
+    assert [one.field for one in refused] == ["user_id", "user_id"]
+
+
+@pytest.mark.parametrize("row", [f"{ANN}", f"{ANN};marketing_email", f"{ANN};x;2026-01-01T00:00:00Z;z"])
+def test_an_unsubscribe_with_too_few_or_too_many_cells_counts_for_all_marketing(
+    world: World, tmp_path: Path, row: str
+) -> None:
+    file = tmp_path / "unsubscribes.csv"
+    file.write_text(f"email;purpose;at\n{row}\n")
+    (read,) = table(file, *COLUMNS["unsubscribes"]).rows()
+    said = kind_of(world, "unsubscribes").read(read)
+    assert (said.email, said.names, said.at) == (ANN, ["marketing"], None)
 
 
 # --- where a no reaches ----------------------------------------------------------------------------------------------

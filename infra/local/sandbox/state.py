@@ -20,6 +20,7 @@ import msgspec
 Body = dict[str, Any]
 NAMING = ("email", "to", "name", "first_name", "last_name", "phone")
 """Fields of a body by which a person could still be known from a leftover."""
+CLEAN, UNCLEAN = 0, 1
 MOST_SEARCHES = 100
 """Texts to look for; from there on, writing the file anew is quicker."""
 SCHEMA = """
@@ -67,8 +68,10 @@ class State:
         self.copies: Callable[[str], int] = lambda _: 0
         """How often each webhook of a vendor is sent; nobody listens until somebody says so."""
         self.bell: Callable[[], None] = lambda: None
-        # a process killed between a delete and its clean-up left that to us
-        self._write_anew()
+        if self._connection.execute("PRAGMA user_version").fetchone()[0] == UNCLEAN:
+            # a process killed between a delete and its clean-up left that to us
+            self._write_anew()
+            self._mark(CLEAN)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -81,6 +84,8 @@ class State:
             except BaseException:
                 self._connection.execute("ROLLBACK")
                 raise
+            if self._removed is not None:
+                self._mark(UNCLEAN)
             self._connection.execute("COMMIT")
             self._forget()
             has_told = self._has_told
@@ -136,6 +141,11 @@ class State:
         if len(self._removed) > MOST_SEARCHES or any(_holds(file, self._removed) for file in self._files):
             self._write_anew()
         self._removed = None
+        self._mark(CLEAN)
+
+    def _mark(self, state: int) -> None:
+        """Write into the file whether it may hold traces of what was deleted: rewriting a large one takes seconds."""
+        self._connection.execute(f"PRAGMA user_version = {state}")
 
     def _write_anew(self) -> None:
         self._connection.execute("VACUUM")
