@@ -17,6 +17,7 @@ from infra.container import Container
 from shared.failures import Misconfigured
 from shared.promises import campaigns, policy
 from shared.text_difference import Piece, near_a_blank
+from shared.times import rfc3339
 
 if TYPE_CHECKING:
     from shared.promises.findings import Finding
@@ -77,6 +78,9 @@ def _publish(asked: argparse.Namespace, container: Container) -> int:
         _say(_json(answer | {"contradictions": against}))
         return 0
     _say(f"published {published.version}  sha256 {published.policy.hash}")
+    _say(f"in effect from {rfc3339(published.policy.effective_at)}")
+    if draft.effective_at and draft.effective_at < published.policy.effective_at:
+        _say("Not from the day you gave: only the first version of all may be older than its publication here.")
     for line in _warned(against):
         _say(line)
     _say("Everybody with an account is written to, beginning within five minutes.")

@@ -48,7 +48,7 @@ ANNEX: tuple[Subprocessor, ...] = (
         role="processor",
         purpose="Stores and runs the service, and our own records",
         data=["account", "orders", "uploads", "consents", "requests"],
-        location="the region the company chose",
+        location="the region where the company runs it",
         keeps="copies in backups and point-in-time recovery, and what law makes the company keep",
         keeps_until="7 days at most for copies; what law keeps has its own date in each statement",
     ),

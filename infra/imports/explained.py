@@ -32,7 +32,7 @@ MEANINGS = {
         "policy_version": "of a yes: the version that was shown, published here",
         "method": f"of a yes: {', '.join(evidence.METHODS)}",
         "source": "of a yes: where it was given, in your words",
-        "text_sha256": "of a yes: the hash of the text that was shown; needed for a yes from before that version was\n"
+        "text_sha256": "of a yes: the hash of the text that was shown, as `pledge publish` printed it; needed for a yes from before that version was\n"
         "known here, and must be the version's own",
         "confirmed_at": "when the mailbox confirmed this yes, for an email without an account",
     },

@@ -22,7 +22,8 @@ from shared.times import rfc3339
 NEEDED = ("policy_version", "method", "source")
 COLUMNS = (*NEEDED, "text_sha256")
 METHODS: tuple[str, ...] = get_args(Method)
-WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/-]{0,79}")
+WORD = re.compile(r"[^\W_][\w .,:;()'&+/-]{0,79}")
+"""In any language, and no address: it stands in a receipt."""
 HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -111,7 +112,7 @@ def _word(row: Row, name: str) -> None:
     if name not in row.cells:
         raise BadInput("no evidence, so it is not taken as a consent", name)
     if not WORD.fullmatch(row.cells[name]):
-        raise BadInput("1 to 80 letters, digits, blanks and . _ / -", name)
+        raise BadInput("1 to 80 letters, digits, blanks and . , : ; ( ) ' & + _ / -", name)
 
 
 def _method(row: Row) -> None:

@@ -21,7 +21,7 @@ from shared.times import plus, rfc3339
 from shared.work import Claim
 
 PREFIX = "campaign-"
-COUNTS = ("recipients", "sent", "delivered", "bounced", "failed", "in_doubt")
+COUNTS = ("recipients", "sent", "delivered", "bounced", "failed", "in_doubt", "waiting")
 GOING = frozenset({"announced", "sending"})
 PATIENT_RUNS = 6
 """After so many runs, about half an hour, a campaign that is still not open is shown to a person."""
@@ -74,7 +74,14 @@ def _announced(services: Services, published: policy.Published) -> tuple[Create,
     facts = {"version": published.version, "hash": published.policy.hash}
     entry, head = ledger.append(services.vault, None, stream, now, "campaign.announced", facts)
     expires_at = plus(now, services.company.evidence_kept_for)
-    record = Campaign(version=published.version, state="announced", announced_at=now, head=head, expires_at=expires_at)
+    record = Campaign(
+        version=published.version,
+        state="announced",
+        # who signed up since then was shown this version
+        announced_at=published.policy.published_at,
+        head=head,
+        expires_at=expires_at,
+    )
     return Create(stream, record), entry
 
 
@@ -83,15 +90,16 @@ def shown(services: Services, id: str) -> dict[str, Any]:
 
     `recipients`: who was written to or is about to be; all of them once the state is `done`. `sent`: the mail service took
     it. `failed`: it did not, or dropped it. `in_doubt`: a call is on its way, or was cut off and its events are awaited.
+    `waiting`: the mail service had not taken it when last asked, and is asked again.
     `pending`: the version is published, and its campaign not open yet. `accounts_about`: how many accounts there were when
-    it began, estimated where there are many.
+    it began, estimated where there are many, until it is done.
     """
     stored = _stored(services, id)
     if stored is None:
         return dict.fromkeys(COUNTS, 0) | {"state": "pending"}
     record = stored.record
     counts: dict[str, Any] = _reached(services, record.version).counts
-    about = {"accounts_about": record.accounts_about} if record.strands else {}
+    about = {"accounts_about": record.accounts_about} if record.strands and record.state != "done" else {}
     said = {"state": record.state, "version": record.version, "announced_at": rfc3339(record.announced_at)}
     return counts | said | about
 
@@ -129,7 +137,10 @@ def _reached(services: Services, version: str) -> Reached:
         there = batch.n_recipients - counted["gone"]
         totals["recipients"] += there
         totals["sent"] += counted["taken"]
-        totals["in_doubt"] += there - counted["taken"] - counted["refused"] if batch.state == "sending" else 0
+        if batch.state != "sent":
+            totals["in_doubt" if batch.state == "sending" else "waiting"] += (
+                there - counted["taken"] - counted["refused"]
+            )
         totals["delivered"] += counted["delivered"]
         totals["bounced"] += counted["bounced"]
         totals["failed"] += counted["refused"] + counted["dropped"]

@@ -24,7 +24,7 @@ NEW = {
     "text": "# Our policy\n\nOther words.",
     "effective_at": "2030-01-01T00:00:00Z",
 }
-NOBODY_YET = {"recipients": 0, "sent": 0, "delivered": 0, "bounced": 0, "failed": 0, "in_doubt": 0}
+NOBODY_YET = {"recipients": 0, "sent": 0, "delivered": 0, "bounced": 0, "failed": 0, "in_doubt": 0, "waiting": 0}
 
 
 class TestOperatorCampaigns(ReadsContract):

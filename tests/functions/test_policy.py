@@ -129,6 +129,10 @@ def test_a_version_to_come_stands_beside_the_one_in_effect_until_its_day(called:
     assert set(policy["upcoming"]) == DESCRIBED
     links = {address for _, address in Page(called.page("/policy").text).links()}
     assert {"/policy/v2", "/policy/v1...v2"} <= links
+    coming = called.page("/policy/v2").text
+    assert "This version is not in effect yet" in coming
+    assert "/policy/v1...v2" in {address for _, address in Page(coming).links()}
+    assert "not in effect yet" not in called.page("/policy/v1").text
     assert called.get("/policy/notice").json["policy_version"] == "v2", "from publication every notice carries it"
     called.later(days=14, seconds=1)
     policy = called.get("/policy").json

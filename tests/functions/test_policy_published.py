@@ -87,7 +87,7 @@ def test_a_message_opens_the_campaign_of_its_version(called: Called) -> None:
     assert opened(called) == ["campaign-v1"]
     assert acknowledged(say(called, {"version": "v2"}))
     shown = called.operator("GET", "/campaigns/campaign-v2").json
-    counts = ("recipients", "sent", "delivered", "bounced", "failed", "in_doubt")
+    counts = ("recipients", "sent", "delivered", "bounced", "failed", "in_doubt", "waiting")
     assert {name: shown[name] for name in counts} == dict.fromkeys(counts, 0)
     assert (shown["state"], shown["version"]) == ("announced", "v2")
     (entry,) = called.operator("GET", "/evidence/campaign-v2").json["entries"]

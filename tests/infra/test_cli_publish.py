@@ -61,3 +61,20 @@ def test_what_is_not_so_is_said_after_publishing_too_in_short(
     assert "Version v2 will never take effect" in " ".join(said.split())
     assert "more" in said
     assert len(said.splitlines()) < 60
+
+
+def test_a_day_in_the_past_counts_for_the_first_version_alone_and_the_answer_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+    (tmp_path / "a.md").write_text("# Policy\n\nA.\n")
+    (tmp_path / "b.md").write_text("# Policy\n\nB.\n")
+    past = ["--effective-at", "2024-01-01T00:00:00Z", "--by", "ola"]
+    assert main(["publish", str(tmp_path / "a.md"), *past]) == 0
+    said = capsys.readouterr().out
+    assert "in effect from 2024-01-01T00:00:00Z" in said
+    assert "Not from the day you gave" not in said
+    assert main(["publish", str(tmp_path / "b.md"), "--version", "v2", *past]) == 0
+    said = capsys.readouterr().out
+    assert "in effect from 2024" not in said
+    assert "Not from the day you gave" in said

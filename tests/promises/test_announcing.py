@@ -46,6 +46,8 @@ def told(world: World) -> Counter[str]:
 
 def shown(world: World) -> dict[str, Any]:
     found = campaigns.shown(world.services, CAMPAIGN)
+    parts = ("sent", "failed", "in_doubt", "waiting")
+    assert found["recipients"] <= sum(found[name] for name in parts), "nobody is in none of the numbers"
     return {name: found[name] for name in ("recipients", "sent", "failed", "in_doubt", "state")}
 
 
@@ -612,11 +614,24 @@ def test_a_mistake_is_stopped_before_the_first_mail_even_before_the_campaign_is_
     assert evidence.check(world.services)["intact"] is True
 
 
-def test_it_is_shown_of_about_how_many_accounts(world: World) -> None:
+def test_it_is_shown_of_about_how_many_accounts_until_all_of_them_are_counted(world: World) -> None:
     accounts(world, 3)
     published(world)
+    world.postman.answers = [InDoubt("sendgrid_timeout")]
     world.run_due()
     assert campaigns.shown(world.services, CAMPAIGN)["accounts_about"] == 3
+    world.advance("PT7H")
+    found = campaigns.shown(world.services, CAMPAIGN)
+    assert (found["state"], found["recipients"], "accounts_about" in found) == ("done", 3, False)
+
+
+def test_whoever_signs_up_after_the_publication_was_shown_that_version_and_is_not_told_of_it(world: World) -> None:
+    accounts(world, 2)
+    published(world)
+    world.clock.at += timedelta(seconds=1)
+    world.account("late", "late@mail.test")
+    world.run_due()
+    assert told(world) == Counter(f"p{n}@mail.test" for n in range(2))
 
 
 def test_the_last_entry_says_who_was_refused_and_apart_from_that_what_was_heard(world: World) -> None:

@@ -18,7 +18,7 @@ from shared.store import Change, Conflict, Delete, Put, Stored
 from tests.infra.troubled_twins import ForwardingStore
 from tests.promises.world import NOON, World, timedelta
 
-NOBODY_YET = {"recipients": 0, "sent": 0, "delivered": 0, "bounced": 0, "failed": 0, "in_doubt": 0}
+NOBODY_YET = {"recipients": 0, "sent": 0, "delivered": 0, "bounced": 0, "failed": 0, "in_doubt": 0, "waiting": 0}
 ALL_THE_WAY = ["done"] * 4
 """Announced, divided, one batch, ended."""
 
