@@ -20,7 +20,7 @@ from shared.identity import Identifiers
 from shared.imports import evidence
 from shared.imports.erased import Erased
 from shared.imports.evidence import Evidence, Versions
-from shared.imports.rows import Faults, Reading, Row, Taken, checked, moment, needed, truth
+from shared.imports.rows import EARLIEST, Faults, Reading, Row, Taken, checked, moment, needed, truth
 from shared.imports.stops import Reach, reached, stopping
 from shared.imports.unclear import Unclear, read_unclear
 from shared.ports import Services
@@ -85,13 +85,13 @@ class Consents:
         row, reading = checked(row), Reading()
         whose, granted = reading.of(_whose, row), reading.of(_granted, row)
         at, purpose = reading.of(self._at, row), reading.of(self._purpose, row)
-        evidence = reading.of(self._evidence, row, purpose, at) if granted else None
+        proof = reading.of(self._evidence, row, purpose, at) if granted else None
         confirmed_at = reading.of(self._confirmed_at, row, at) if granted else None
         if granted is False and reading.faults:
             return read_unclear(row, self._services.company, self._now)
         if reading.faults or whose is None or granted is None or at is None or purpose is None:
             raise Faults(reading.faults)
-        return Said(row.line, *whose, purpose, granted, at, evidence, confirmed_at)
+        return Said(row.line, *whose, purpose, granted, at, proof, confirmed_at)
 
     def _at(self, row: Row) -> datetime | None:
         needed(row, "at")
@@ -202,18 +202,19 @@ class Consents:
         emails = list(dict.fromkeys([*(account.known.addresses if account else []), *reach.emails]))
         stopped = stopping(services, emails, said.names, said.at)
         changes = [*stopped.changes, *(reach.bound if stopped.changes else [])]
-        at = said.at or self._now
-        mailboxes = [one for email in emails if (one := _mailbox(services, email, at).before)]
-        for subject in [*([account.stored] if account else []), *mailboxes] if said.purpose else []:
-            changes += self._ended(services, said, subject, at)
+        # where nobody knows when, it may be the word of whoever had the address first, or has it now
+        days = [said.at] if said.at else [EARLIEST, self._now]
+        held = [_mailbox(services, email, day).before for email in emails for day in days]
+        decided = {one.id: one for one in [account.stored if account else None, *held] if one}
+        changes += [change for one in decided.values() for change in self._ended(services, said, one)]
         return Taken("said_no" if changes else "unchanged", changes, stopped.stops)
 
-    def _ended(self, services: Services, said: Unclear, subject: Stored[Subject], at: datetime) -> list[Change]:
+    def _ended(self, services: Services, said: Unclear, subject: Stored[Subject]) -> list[Change]:
         purpose = said.purpose
         standing = subject.record.decisions.get(purpose.name) if purpose else None
         if purpose is None or standing is None or not standing.granted or (said.at and standing.at > said.at):
             return []
-        receipt = new_id()
+        receipt, at = new_id(), said.at or self._now
         no = Said(said.line, said.user_id, said.email, purpose, granted=False, at=at, is_dated=said.at is not None)
         return [
             _with(subject, {purpose.name: self._decision(no, receipt)}),

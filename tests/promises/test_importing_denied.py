@@ -252,6 +252,14 @@ def test_an_old_yes_of_an_address_is_whose_it_was_then(world: World) -> None:
     assert not allowed(world, purpose="analytics", email=ANN).allowed, "its holder of today never said so"
 
 
+@pytest.mark.parametrize("at", ["", "1 May"])
+def test_a_no_of_no_known_day_may_be_the_word_of_whoever_moved_away_from_the_address(world: World, at: str) -> None:
+    corrected(world)
+    take(world, "consents", consent(email=ANN, granted="false", at=at))
+    assert not allowed(world, email=ANN).allowed
+    assert not allowed(world, email=BEA).allowed
+
+
 def test_a_yes_that_was_imported_stands_against_no_unsubscribe(world: World) -> None:
     world.account("u1", ANN)
     take(world, "consents", consent(user_id="u1", at=LATER))
