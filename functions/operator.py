@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from infra.http.answers import Answer, json_answer
 from infra.http.edge import Call, Edge, Nothing
-from infra.http.publish_form import PublishForm
+from infra.http.operator_forms import CampaignForm, PublishForm
 from shared.failures import BadInput
 from shared.promises import alerts, breaker, campaigns, evidence, mailbox, operators, policy, register
 from shared.promises.breaker import Reset
@@ -152,6 +152,27 @@ def pause_campaign(call: Call[None]) -> Answer:
 @edge.route("POST", "/campaigns/<campaign_id>/resume", "Go on with it", body=Nothing | None, who="operator")
 def resume_campaign(call: Call[None]) -> Answer:
     return campaigns.resume(call.services, call.path["campaign_id"], call.caller.name)
+
+
+@edge.route("GET", "/campaigns/<campaign_id>/page", "The page of a campaign", who="form")
+def show_campaign_form(call: Call[None]) -> Answer:
+    from infra.http import campaign_page
+
+    return campaign_page.empty(call.services, call.path["campaign_id"])
+
+
+@edge.route(
+    "POST",
+    "/campaigns/<campaign_id>/page",
+    "See how far it is, stop it or go on; the operator's token stands in the form",
+    body=CampaignForm,
+    who="form",
+    form=True,
+)
+def post_campaign_form(call: Call[CampaignForm]) -> Answer:
+    from infra.http import campaign_page
+
+    return campaign_page.posted(call.services, call.path["campaign_id"], call.body, page=call.wants_page())
 
 
 @edge.route("GET", "/register", "The register of processing activities (GDPR Art. 30)", who="operator")

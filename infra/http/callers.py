@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import flask
 
 from infra.http import log
-from shared.failures import Refused, Unauthenticated
+from shared.failures import BadInput, Refused, Unauthenticated
 
 if TYPE_CHECKING:
     from infra.container import Container
@@ -56,6 +56,16 @@ def operator_by(token: str, services: Container, function: str) -> Caller:
     if not found:
         raise Unauthenticated("send an operator's token as a bearer", "Authorization")
     return Caller("operator", found[0])
+
+
+def operator_typed(token: str, services: Container, function: str) -> str:
+    """Return the name of the operator whose token was typed into a page. Raises BadInput, Unauthenticated, by that field."""
+    if not token.strip():
+        raise BadInput("an operator's token is needed", "token")
+    try:
+        return operator_by(token.strip(), services, function).name
+    except Unauthenticated:
+        raise Unauthenticated("this is no operator's token", "token") from None
 
 
 def _platform(request: flask.Request, services: Container, function: str) -> Caller:

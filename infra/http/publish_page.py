@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import flask
 import msgspec
 
-from infra.http.callers import operator_by
+from infra.http.callers import operator_typed
 from infra.http.difference_page import parts, sentences
+from infra.http.operator_forms import PublishForm
 from infra.http.pages import html
-from infra.http.publish_form import PublishForm
-from shared.failures import BadInput, Refused, Unauthenticated
+from shared.failures import BadInput, Refused
 from shared.promises import campaigns, policy, publishing
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def posted(services: Container, form: PublishForm, *, page: bool) -> flask.Respo
     """Show what publishing would do, or publish what was looked at. Refuses with what was typed, where a page is wanted."""
     typed = msgspec.to_builtins(form) | {"token": ""}
     try:
-        by = _operator(services, form.token)
+        by = operator_typed(form.token, services, FUNCTION)
         draft = _draft(form)
         seen = policy.text_hash(msgspec.json.encode(draft).decode())
         if form.seen == seen:
@@ -50,15 +50,6 @@ def _named(form: PublishForm) -> str:
     if not form.version.strip():
         raise BadInput("a version needs a name, such as 2027-01-01", "version")
     return form.version
-
-
-def _operator(services: Container, token: str) -> str:
-    if not token.strip():
-        raise BadInput("an operator's token is needed", "token")
-    try:
-        return operator_by(token.strip(), services, FUNCTION).name
-    except Unauthenticated:
-        raise Unauthenticated("this is no operator's token", "token") from None
 
 
 def _draft(form: PublishForm) -> policy.Draft:

@@ -218,6 +218,13 @@ ROUTES = {
         },
         writes=False,
     ),
+    "operator/campaigns/page": Route(
+        "/operator/campaigns/campaign-v1/page",
+        {"token": OPERATOR_TOKEN, "act": "look"},
+        takes_forms=True,
+        fields={"token": "text", "act": "text?"},
+        writes=False,
+    ),
     **{
         f"operator/{what}": Route(
             f"/operator/requests/{{waiting}}/{what}",

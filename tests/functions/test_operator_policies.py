@@ -175,7 +175,7 @@ def test_the_page_shows_first_and_publishes_only_what_was_looked_at(called: Call
         assert posted(called, seen=seen, minor="true").status_code == 200
     done = posted(called, seen=seen)
     assert done.status_code == 202
-    assert "campaign-v2" in Page(done.text).text
+    assert ("a", "/operator/campaigns/campaign-v2/page") in Page(done.text).links()
     kept = called.get("/policy/v2").json
     assert (kept["text"], kept["effective_at"]) == (
         "# Ours\n\nYour data is 100% safe with us.\n",
@@ -252,6 +252,70 @@ def test_what_cannot_be_published_comes_back_with_what_was_typed(
         called.form("/operator/policies/new", FORM | {"token": OPERATOR_TOKEN} | wrong, accept="*/*"),
         answer.status_code,
         field,
+    )
+
+
+class TestOperatorCampaignPage(PagesContract):
+    edge = "operator"
+    pages = ("/campaigns/campaign-v1/page",)
+    acts = pages
+    browser = False
+
+
+def pressed(called: Called, act: str = "look", token: str = OPERATOR_TOKEN, id: str = "campaign-v2") -> TestResponse:
+    return called.form(f"/operator/campaigns/{id}/page", {"token": token, "act": act})
+
+
+def buttons(answer: TestResponse) -> list[str]:
+    return [one.attributes["value"] for one in Page(answer.text).named("button")]
+
+
+def test_the_page_of_a_campaign_shows_how_far_it_is_stops_it_and_goes_on(called: Called) -> None:
+    assert called.operator("POST", "/policies", {"version": "v2", "text": "# Ours\n\nChanged.\n"}).status_code == 202
+    with called.changing_nothing():
+        looked = pressed(called)
+    assert (looked.status_code, buttons(looked)) == (200, ["look", "pause"])
+    assert "telling begins within five minutes" in Page(looked.text).text
+    stopped = pressed(called, "pause")
+    assert (stopped.status_code, buttons(stopped)) == (200, ["look", "resume"])
+    assert called.operator("GET", "/campaigns/campaign-v2").json["state"] == "paused"
+    kinds = [one["kind"] for one in called.operator("GET", "/evidence/campaign-v2").json["entries"]]
+    assert kinds[-1] == "campaign.paused"
+    assert buttons(pressed(called, "resume")) == ["look", "pause"]
+    assert called.operator("GET", "/campaigns/campaign-v2").json["state"] == "announced"
+    called.announce()
+    done = pressed(called)
+    assert buttons(done) == ["look"]
+    assert "Everybody was told, or could not be" in Page(done.text).text
+
+
+@pytest.mark.parametrize("token", ["a guess", WEBSITE_KEYS[0], " ", f"Bearer {OPERATOR_TOKEN}"])
+@pytest.mark.parametrize("act", ["look", "pause", "resume"])
+def test_without_an_operators_token_the_page_of_a_campaign_does_and_says_nothing(
+    called: Called, act: str, token: str
+) -> None:
+    called.publish("v2", "# Ours\n\nChanged.\n")
+    with called.changing_nothing():
+        answers = [pressed(called, act, token, id) for id in ("campaign-v2", "campaign-v77")]
+    assert {one.status_code for one in answers} <= {400, 401}
+    assert len({one.text.replace("campaign-v77", "campaign-v2") for one in answers}) == 1, (
+        "not even whether there is one"
+    )
+    assert OPERATOR_TOKEN not in answers[0].text
+
+
+@pytest.mark.parametrize("id", ["campaign-v9", "v2", "campaign-a..b", "campaign-"])
+def test_the_page_of_no_campaign_says_so(called: Called, id: str) -> None:
+    answer = pressed(called, id=id)
+    assert answer.status_code == 404
+    assert "That was not done" in Page(answer.text).text
+
+
+def test_what_nobody_can_press_is_refused_by_its_field(called: Called) -> None:
+    problem(
+        called.form("/operator/campaigns/campaign-v1/page", {"token": OPERATOR_TOKEN, "act": "erase"}, accept="*/*"),
+        400,
+        "act",
     )
 
 

@@ -56,6 +56,7 @@ CONTRACT = {
     "/operator/policies/new": {"get", "post"},
     "/operator/policies/{version}/findings": {"get"},
     "/operator/campaigns/{campaign_id}": {"get"},
+    "/operator/campaigns/{campaign_id}/page": {"get", "post"},
     "/operator/breaker/reset": {"post"},
     "/operator/attention": {"get"},
     "/operator/attention/{item_id}/seen": {"post"},

@@ -341,6 +341,23 @@ FULL: dict[str, dict[str, Any]] = {
         "declared": ["New recipient: Parcel Post.", "Your account: changed is how long it is kept."],
         "changes": CHANGES,
     },
+    "campaign": {
+        "campaign_id": "campaign-2027-01-01",
+        "problem": None,
+        "shown": {
+            "state": "sending",
+            "version": "2027-01-01",
+            "announced_at": "2026-12-01T09:30:00Z",
+            "accounts_about": 104_000,
+            "recipients": 61_000,
+            "sent": 58_000,
+            "delivered": 55_214,
+            "bounced": 611,
+            "failed": 3,
+            "in_doubt": 2_000,
+            "waiting": 1_000,
+        },
+    },
     "publish": {
         "values": {
             "version": "2027-01-01",
@@ -420,6 +437,11 @@ MINIMAL: dict[str, dict[str, Any]] = {
         "versions": [],
     },
     "policy_diff": {"a": "1", "b": "2", "changes": [], "declared": []},
+    "campaign": {
+        "campaign_id": "campaign-v1",
+        "problem": {"rule": "an operator's token is needed", "field": "token"},
+        "shown": None,
+    },
     "publish": {"values": {}, "purposes": [], "problem": None, "rehearsed": None, "campaign_id": None},
     "unsubscribe": {**FULL["unsubscribe"], "titles": [], "stopped": True},
     "unsubscribe_done": {**FULL["unsubscribe_done"], "titles": []},

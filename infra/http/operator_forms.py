@@ -1,6 +1,8 @@
-"""What the operator's page for publishing posts."""
+"""What the operator's pages post: the one for publishing, and the one of a campaign."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import msgspec
 
@@ -20,3 +22,10 @@ class PublishForm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     minor: bool = False
     changes: list[str] = []
     seen: str = ""
+
+
+class CampaignForm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the page of a campaign posts. `act`: what to do before it is shown."""
+
+    token: str = ""
+    act: Literal["look", "pause", "resume"] = "look"
