@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import reduce
 from hashlib import sha256
 from operator import or_
@@ -16,6 +16,7 @@ from shared.store import Store, Stored, every
 from shared.vault import b64url
 
 REF_BYTES = 20
+ONE = ord("1")
 MOST_LISTED = 1000
 """Batches whose evidence is listed one by one: the list of very many is more than a record may weigh."""
 READ_AT_ONCE = 100
@@ -103,6 +104,15 @@ def counted(batch: Batch) -> dict[str, int]:
         "gone": (bits(batch.gone) & unheard(batch)).bit_count(),
         "taken": taken(batch).bit_count(),
     }
+
+
+def bits_of(numbers: Collection[int]) -> int:
+    """Return recipients as bits, by their numbers."""
+    # as the digits of a number: a thousand shifts of a long one cost twice as much
+    digits = bytearray(b"0") * (max(numbers, default=0) + 1)
+    for number in numbers:
+        digits[~number] = ONE
+    return int(digits, 2)
 
 
 def bits(bitmap: bytes) -> int:

@@ -74,12 +74,12 @@ class Call:
         if self._posts > MOST_POSTS:
             return
         services = self._services
-        addresses = [one.email for one in some]
-        names = references.of_recipients(self._batch.id, [one.n for one in some])
+        addresses, numbers = [one.email for one in some], [one.n for one in some]
+        names = references.of_recipients(self._batch.id, numbers)
         recipients = Recipients(addresses, names, preferences_links(services, addresses))
         try:
             services.postman.post_all(MAIL, language, self._words, recipients)
-            self.taken |= sum(1 << one.n for one in some)
+            self.taken |= batches.bits_of(numbers)
         except Unacceptable:
             # it says no to all of a call for one of them: that one is found by halving
             if len(some) == 1:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 MOST_IN_A_BATCH = 1000
 """Recipients of one call of mail/send, and bits of a bitmap."""
+_NUMBERS = tuple(map(str, range(MOST_IN_A_BATCH)))
 REQUEST, BATCH = "r", "b"
 REFERENCE = re.compile(r"([rb])\.([A-Za-z0-9][A-Za-z0-9_-]{0,127})\.m?([0-9]{1,4})")
 
@@ -22,7 +23,7 @@ def of_mail(request_id: str, mail_id: str) -> str:
 def of_recipients(batch_id: str, numbers: Iterable[int]) -> list[str]:
     """Name mails of a campaign: the numbers of their recipients in the batch, from 0."""
     of = f"{BATCH}.{batch_id}."
-    return [f"{of}{number}" for number in numbers]
+    return [of + _NUMBERS[number] for number in numbers]
 
 
 def read(text: str) -> tuple[str, str, int] | None:

@@ -150,7 +150,7 @@ def _send_new(services: Services, campaign: Stored[Campaign], place: Place, clai
         n_recipients=len(read.chosen),
         state="sending",
         at=now,
-        refs=batches.packed(one.ref for one in read.chosen),
+        refs=batches.packed([one.ref for one in read.chosen]),
         left=batches.packed(read.left),
         attempts=1,
         last=len(refs) < most,
@@ -199,7 +199,7 @@ def _send_again(services: Services, campaign: Stored[Campaign], stored: Stored[B
         return "postponed"
     in_range = place_of(claim.work.args).strand < campaign.record.strands
     left = addressees.still_unheard(services, batch, campaign.record, in_range=in_range)
-    gone = batches.unheard(batch) & ~sum(1 << one.n for one in left)
+    gone = batches.unheard(batch) & ~batches.bits_of([one.n for one in left])
     again = msgspec.structs.replace(
         batch, state="sending", at=now, began_at=_began_at(batch), attempts=batch.attempts + 1, gone=b""
     )

@@ -102,7 +102,8 @@ def _round(
     for name, teller in tellers.items():
         version = f"{VERSION}-{number}-{name}"
         publish(services, Draft(text=f"# Policy\n\nRound {number} of {name}.", version=version), "bench")
-        times[name] = _timed(lambda teller=teller, version=version: _tell(services, version, count, teller))
+        times[name] = _timed(lambda teller=teller, version=version: _tell(services, version, teller))
+        _check(services, version, count)
     return times
 
 
@@ -116,10 +117,14 @@ def _compared(found: list[dict[str, float]], floor: str, against: str, what: str
     return Line("P7", what, ratios([one[floor] for one in found], [one[against] for one in found]), goal=goal)
 
 
-def _tell(services: Container, version: str, count: int, teller: Teller) -> None:
-    """Run a campaign's work to its end. Raises Failed when somebody was left out."""
+def _tell(services: Container, version: str, teller: Teller) -> None:
+    """Run a campaign's work to its end."""
     campaigns.open_campaign(services, campaigns.Announcement(version))
     teller(services)
+
+
+def _check(services: Container, version: str, count: int) -> None:
+    """Raise Failed when somebody was left out."""
     shown = campaigns.shown(services, campaigns.campaign_id(version))
     if (shown["state"], shown["sent"]) != ("done", count):
         raise Failed(f"P7: {shown}")

@@ -276,7 +276,7 @@ def marked(world: World, batch_id: str = "b1") -> dict[str, int]:
 
 
 def of(n: int, event: str, batch_id: str = "b1", **more: Any) -> dict[str, Any]:
-    return {"event": event, "email": f"p{n}@mail.test", "pledge": references.of_recipients(batch_id, [n])[0], **more}
+    return {"event": event, "email": f"p{n}@mail.test", "pledge": f"{references.BATCH}.{batch_id}.{n}", **more}
 
 
 def test_a_batch_counts_each_recipient_once_under_duplicates_and_disorder(world: World) -> None:
@@ -420,3 +420,10 @@ def test_whatever_an_event_holds_it_is_heard(sent: list[dict[str, Any]]) -> None
     assert len(heard.stops) + heard.unreadable <= len(sent)
     assert set(heard.mails) <= {"r1"}
     assert set(heard.batches) <= {"b1"}
+
+
+@given(st.sets(st.integers(0, 999)))
+def test_numbers_of_recipients_and_their_bits_are_the_same_thing(numbers: set[int]) -> None:
+    bits = batches.bits_of(list(numbers))
+    assert {n for n in range(1000) if bits >> n & 1} == numbers
+    assert bits < 1 << 1000
