@@ -280,6 +280,7 @@ class InForce(Record, frozen=True, kw_only=True, omit_defaults=True):
 class Campaign(Record, frozen=True, kw_only=True, omit_defaults=True):
     """The announcing of one version to every account holder; its id follows from the version.
 
+    `announced_at`: when the version was published; who signed up since was shown it and is not written to.
     `announced`: it is open, and nobody was written to yet. `strands`: into how many ranges of subjects' ids it is
     divided, each sent batch by batch. `accounts_about`: how many accounts there were then, estimated. `waiting`: batches that a pause has stopped, as `strands.Place`.
     """

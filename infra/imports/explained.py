@@ -27,13 +27,13 @@ MEANINGS = {
         "user_id": "whose it is: this, or email, never both",
         "email": "whose it is where there is no account",
         "purpose": "a purpose that asks for consent",
-        "granted": "true, yes, 1 or false, no, 0",
+        "granted": "true, yes, y, 1, ja, oui, sí or false, no, n, 0, nein, non; whatever can be read of a no counts",
         "at": f"when it was said: {TIME}",
         "policy_version": "of a yes: the version that was shown, published here",
         "method": f"of a yes: {', '.join(evidence.METHODS)}",
         "source": "of a yes: where it was given, in your words",
-        "text_sha256": "of a yes: the hash of the text that was shown, as `pledge publish` printed it; needed for a yes from before that version was\n"
-        "known here, and must be the version's own",
+        "text_sha256": "of a yes: the hash of the text that was shown, as `pledge publish` printed it; needed for a yes\n"
+        "from before that version was known here, and must be the version's own",
         "confirmed_at": "when the mailbox confirmed this yes, for an email without an account",
     },
     "unsubscribes": {

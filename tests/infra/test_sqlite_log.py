@@ -54,6 +54,32 @@ def until(true: Callable[[], bool]) -> bool:
     return true()
 
 
+def copying(folder: Path) -> tuple[Log, SlowCopy]:
+    """Return a log that is being copied, and its copy that waits to be let go."""
+    copy = SlowCopy(folder / "x.db")
+    log = Log(copy, threading.Lock())
+    log.grew(1, COPIED_EVERY)
+    assert copy.begun.acquire(timeout=SOON)
+    return log, copy
+
+
+def in_a_thread(act: Callable[[], None]) -> threading.Event:
+    """Begin to act beside the test; return what is set when it came to its end."""
+    over = threading.Event()
+
+    def acting() -> None:
+        act()
+        over.set()
+
+    threading.Thread(target=acting).start()
+    return over
+
+
+def rest(log: Log) -> None:
+    with log.at_rest():
+        pass
+
+
 def test_what_was_written_reaches_the_file_while_it_is_open(store: SqliteStore, file: Path) -> None:
     small = file.stat().st_size
     for n in range(COPIED_EVERY // 500_000 + 1):
@@ -74,10 +100,7 @@ def test_short_rows_count_by_the_pages_they_change(tmp_path: Path) -> None:
 
 
 def test_a_commit_waits_for_no_copy_and_begins_no_second_one_beside_it(tmp_path: Path) -> None:
-    copy = SlowCopy(tmp_path / "x.db")
-    log = Log(copy, threading.Lock())
-    log.grew(1, COPIED_EVERY)
-    assert copy.begun.acquire(timeout=SOON)
+    log, copy = copying(tmp_path)
     log.grew(1, COPIED_EVERY)
     assert copy.times == 1
     copy.go.release()
@@ -93,43 +116,21 @@ def test_a_commit_waits_for_no_copy_and_begins_no_second_one_beside_it(tmp_path:
 
 
 def test_whoever_needs_the_log_at_rest_waits_for_the_copy(tmp_path: Path) -> None:
-    copy = SlowCopy(tmp_path / "x.db")
-    log = Log(copy, threading.Lock())
-    log.grew(1, COPIED_EVERY)
-    assert copy.begun.acquire(timeout=SOON)
-    rested = threading.Event()
-
-    def rest() -> None:
-        with log.at_rest():
-            rested.set()
-
-    waiting = threading.Thread(target=rest)
-    waiting.start()
+    log, copy = copying(tmp_path)
+    rested = in_a_thread(lambda: rest(log))
     assert not rested.wait(0.1)
     copy.go.release()
     assert rested.wait(SOON)
-    waiting.join()
 
 
 def test_whoever_writes_faster_than_the_disk_waits_for_it(tmp_path: Path) -> None:
-    copy = SlowCopy(tmp_path / "x.db")
-    log = Log(copy, threading.Lock())
-    log.grew(1, COPIED_EVERY)
-    assert copy.begun.acquire(timeout=SOON)
+    log, copy = copying(tmp_path)
     log.keep_up()
     log.grew(1, MOST_UNCOPIED)
-    through = threading.Event()
-
-    def write() -> None:
-        log.keep_up()
-        through.set()
-
-    writer = threading.Thread(target=write)
-    writer.start()
+    through = in_a_thread(log.keep_up)
     assert not through.wait(0.1)
     copy.go.release()
     assert through.wait(SOON)
-    writer.join()
 
 
 def test_the_end_of_a_copy_keeps_writers_out_and_its_beginning_does_not(file: Path) -> None:
@@ -141,13 +142,7 @@ def test_the_end_of_a_copy_keeps_writers_out_and_its_beginning_does_not(file: Pa
     with writing:
         log.grew(1, COPIED_EVERY)
         assert copy.begun.acquire(timeout=SOON)
-        rested = threading.Event()
-
-        def rest() -> None:
-            with log.at_rest():
-                rested.set()
-
-        threading.Thread(target=rest).start()
+        rested = in_a_thread(lambda: rest(log))
         assert not rested.wait(0.2), "a commit that is under way could start the log anew between two looks of the copy"
     assert rested.wait(SOON)
 
